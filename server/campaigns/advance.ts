@@ -1,0 +1,112 @@
+/**
+ * What a campaign does by itself, as a job that runs until the campaign has ended: scheduled → starting when its time
+ * comes, starting → sending when the audience is frozen, sending → finishing → finished when no message is unfinished,
+ * and after a cancellation the sweep of what still waits.
+ *
+ * Every step is one transaction that may be repeated: the job may die anywhere and any worker goes on.
+ */
+import { freezeChunk } from '../audience/freeze.ts';
+import type { Tx } from '../kernel/database.ts';
+import type { JobContext, JobHandler, JobOutcome } from '../kernel/jobs.ts';
+import { setLanesOpen } from '../kernel/queries.ts';
+import { cancelWaiting, hasUnfinished } from '../queue/queries.ts';
+import { campaignCounts, Moves } from '../stats/counters.ts';
+import type { CampaignKey } from './queries.ts';
+import * as queries from './queries.ts';
+import { type CampaignState, statesBefore } from './states.ts';
+
+const FREEZE_ROWS = 20_000;
+const SWEEP_ROWS = 10_000;
+const LOOK_AGAIN_MS = 250;
+const SWEEP_AGAIN_MS = 100;
+const CAMPAIGN_SHARD = 0;
+
+/** What to do in a state; the states that are not here need nothing done by themselves. */
+const STEPS: Partial<Record<CampaignState, (job: JobContext, of: CampaignKey) => Promise<JobOutcome>>> = {
+  scheduled: startOnTime,
+  starting: freeze,
+  sending: finish,
+  finishing: finish,
+  cancelled: sweep,
+};
+
+export const advanceCampaign: JobHandler = async (job) => {
+  const of = { workspaceId: job.workspaceId, campaignId: job.key ?? '' };
+  const campaign = await inWorkspace(job, (tx) => queries.findCampaign(tx, of));
+  const step = campaign && STEPS[campaign.state];
+  return step ? step(job, of) : { kind: 'done' };
+};
+
+async function startOnTime(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
+  return inWorkspace(job, async (tx) => {
+    const campaign = await queries.findCampaign(tx, of);
+    if (campaign?.state !== 'scheduled' || !campaign.scheduledAt) return again();
+    const waitMs = await queries.msUntil(tx, campaign.scheduledAt);
+    if (waitMs > 0) return again(waitMs);
+    await queries.moveState(tx, of, ['scheduled'], 'starting');
+    return again(0);
+  });
+}
+
+/** One chunk a transaction, and the chunk's messages, cursor and counters in it. */
+async function freeze(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
+  while (!job.scope.ended) {
+    const done = await inWorkspace(job, async (tx) => {
+      await job.fence(tx);
+      const campaign = await queries.findCampaign(tx, of);
+      if (campaign?.state !== 'starting') return true;
+      const chunk = await freezeChunk(tx, of.workspaceId, of.campaignId, FREEZE_ROWS);
+      const moves = new Moves();
+      moves.move(null, 'queued', chunk.frozen);
+      moves.move(null, 'suppressed', chunk.suppressed);
+      await moves.write(tx, of, CAMPAIGN_SHARD);
+      if (chunk.done) await startSending(tx, of);
+      return chunk.done;
+    });
+    if (done) return again(0);
+  }
+  return again(0);
+}
+
+async function startSending(tx: Tx, of: CampaignKey): Promise<void> {
+  await queries.setFrozen(tx, of);
+  await queries.moveState(tx, of, ['starting'], 'sending');
+  await setLanesOpen(tx, of.workspaceId, of.campaignId, true);
+}
+
+/** Looks at the counters first, and believes only the rows. */
+async function finish(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
+  return inWorkspace(job, async (tx) => {
+    const counts = await campaignCounts(tx, of);
+    const inFlight = (counts.claimed ?? 0) + (counts.committing ?? 0);
+    const waiting = (counts.queued ?? 0) + (counts.deferred ?? 0);
+    if (inFlight + waiting === 0 && !(await hasUnfinished(tx, of))) {
+      await queries.moveState(tx, of, statesBefore('finished'), 'finished');
+      await setLanesOpen(tx, of.workspaceId, of.campaignId, false);
+      return { kind: 'done' };
+    }
+    if ((counts.queued ?? 0) === 0) await queries.moveState(tx, of, ['sending'], 'finishing');
+    return again();
+  });
+}
+
+async function sweep(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
+  return inWorkspace(job, async (tx) => {
+    await job.fence(tx);
+    const cancelled = await cancelWaiting(tx, of, SWEEP_ROWS);
+    const moves = new Moves();
+    for (const row of cancelled) moves.move(row.deferrals > 0 ? 'deferred' : 'queued', 'cancelled');
+    await moves.write(tx, of, CAMPAIGN_SHARD);
+    if (cancelled.length === 0 && !(await hasUnfinished(tx, of))) return { kind: 'done' };
+    return again(SWEEP_AGAIN_MS);
+  });
+}
+
+function inWorkspace<T>(job: JobContext, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return job.database.withWorkspace(job.workspaceId, work);
+}
+
+function again(afterMs = LOOK_AGAIN_MS): JobOutcome {
+  return { kind: 'again', afterMs };
+}
+

@@ -1,0 +1,80 @@
+/**
+ * The worker role: a session with a heartbeat, the pump that sends messages, and the runner of jobs.
+ *
+ * When somebody declared this session dead (the process was stopped, or cut off from the database for longer than its
+ * lease), everything it holds belongs to others: it drops all of it and begins again with a new session.
+ */
+import { ADVANCE_JOB } from '../campaigns/campaign.ts';
+import { advanceCampaign } from '../campaigns/advance.ts';
+import { createSigner } from '../content/tokens.ts';
+import type { Config } from '../kernel/config.ts';
+import { Database } from '../kernel/database.ts';
+import { JobRunner, recoverJobsOf } from '../kernel/jobs.ts';
+import type { Log } from '../kernel/log.ts';
+import { installationSecret } from '../kernel/queries.ts';
+import { Scope } from '../kernel/scope.ts';
+import { WorkerSession } from '../kernel/worker-session.ts';
+import { CampaignContents } from '../queue/campaign-content.ts';
+import { Pump } from '../queue/pump.ts';
+import { recoverMessagesOf } from '../queue/recover.ts';
+import { parseSmtpUrl } from '../smtp/url.ts';
+
+/** One for each loop that may hold a connection: claims, jobs, results, heartbeat, control, routes, and handlers. */
+const DATABASE_CONNECTIONS = 10;
+
+export interface WorkerOptions {
+  config: Config & { databaseUrl: string; smtpUrl: string };
+  log: Log;
+  /** When it ends, the worker drains. */
+  scope: Scope;
+}
+
+export async function runWorker({ config, log, scope }: WorkerOptions): Promise<void> {
+  const database = new Database(config.databaseUrl, {
+    connectionsMax: DATABASE_CONNECTIONS,
+    applicationName: 'camp worker',
+  });
+  const secret = config.secret ?? (await database.withSystem((tx) => installationSecret(tx)));
+  const contents = new CampaignContents({
+    database,
+    signer: createSigner(secret),
+    trackingBase: config.publicUrl,
+  });
+  while (!scope.ended) await runSession(database, contents, { config, log, scope });
+  await database.close();
+}
+
+async function runSession(
+  database: Database,
+  contents: CampaignContents,
+  { config, log, scope }: WorkerOptions,
+): Promise<void> {
+  const recover = [recoverMessagesOf, recoverJobsOf];
+  const session = await WorkerSession.start({ database, log, recover });
+  const common = { database, log, workerId: session.id };
+  const pump = new Pump({
+    ...common,
+    contents,
+    relay: { ...parseSmtpUrl(config.smtpUrl), heloName: config.heloName },
+    connections: config.connections,
+    retryBaseMs: config.retryBaseSeconds * 1_000,
+  });
+  const jobs = new JobRunner({ ...common, handlers: { [ADVANCE_JOB]: advanceCampaign } });
+  log.info({ event: 'worker_started', worker: session.id });
+  const work = scope.child('work');
+  // The lease is kept through the drain.
+  const heartbeat = Scope.root('heartbeat');
+  const kept = session.keepAlive(heartbeat).then((end) => {
+    if (end === 'ended') return;
+    log.warn({ event: 'worker_declared_dead', worker: session.id });
+    pump.abandon();
+    jobs.abandon();
+    work.cancel('declared dead');
+  });
+  await Promise.all([pump.run(work), jobs.run(work)]);
+  heartbeat.cancel('drained');
+  await kept;
+  work.cancel('ended');
+  if (scope.ended) await session.end();
+  log.info({ event: 'worker_ended', worker: session.id });
+}

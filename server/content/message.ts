@@ -1,0 +1,159 @@
+/**
+ * One campaign's mails: compiled once, then rendered per recipient. The end of this folder's work.
+ *
+ * Once:           links rewritten, Liquid parsed, all literal text encoded, fixed headers written.
+ * Per recipient:  one HMAC (tokens.ts), Liquid's values encoded into their holes, marks filled, headers joined.
+ *
+ * A recipient renders to the same message on every try but for its Date: Message-ID and tokens depend on ids alone. What
+ * cannot be rendered (an address that SMTP cannot carry, a template that goes over its limits) is a value, not an exception:
+ * it concerns one recipient.
+ */
+import { type AddressResult, encodeAddress, encodeBodyPiece } from './encodings.ts';
+import { type Tracking, trackHtml, trackText } from './links.ts';
+import { type LiquidRenderer, parseLiquid } from './liquid.ts';
+import { createMessageWriter, type Mailbox } from './mime.ts';
+import type { CompiledTemplate } from './template.ts';
+import { RenderLimit } from './template-error.ts';
+import type { Signer } from './tokens.ts';
+import { createMarkFiller, encodeMarkedPiece } from './tracking.ts';
+
+export interface MessageInput {
+  template: CompiledTemplate;
+  /** UUIDs. */
+  workspaceId: string;
+  campaignId: string;
+  from: Sender;
+  replyTo?: Sender | undefined;
+  /** Where the tracking endpoints are: `https://mail.example.com`. */
+  trackingBase: string;
+  signer: Signer;
+  listId?: string | undefined;
+  feedbackId?: string | undefined;
+  /** Milliseconds since 1970 for the Date header. Default `Date.now`. */
+  now?: () => number;
+}
+
+export interface Sender {
+  name?: string | undefined;
+  email: string;
+}
+
+export interface MessageRecipient {
+  /** UUID. */
+  contactId: string;
+  email: string;
+  name: string | null;
+  attributes: Record<string, unknown>;
+}
+
+export interface CompiledMessage {
+  render(recipient: MessageRecipient): RenderResult;
+}
+
+/** `data` is printable ASCII with CRLF line ends, no dot-stuffing needed; `messageId` is without angle brackets. */
+export type RenderResult =
+  | { kind: 'rendered'; data: string; messageId: string }
+  | { kind: 'unrenderable'; error: string };
+
+/** A sender that cannot be written into a header: the campaign must not start. */
+export class SenderError extends Error {
+  override readonly name = 'SenderError';
+}
+
+/** Throws SenderError, and TemplateError when rewriting made of the template something that Liquid refuses. */
+export function compileMessage(input: MessageInput): CompiledMessage {
+  const { signer, workspaceId, campaignId, now = Date.now } = input;
+  const from = senderMailbox(input.from);
+  const tracking: Tracking = {
+    base: input.trackingBase.replace(/\/+$/, ''),
+    signer: signer.forCampaign({ workspaceId, campaignId }),
+  };
+  const writeMessage = createMessageWriter({
+    from,
+    replyTo: input.replyTo && senderMailbox(input.replyTo),
+    listId: input.listId,
+    feedbackId: input.feedbackId,
+    boundaryId: campaignId.replaceAll('-', ''),
+    hasHtml: input.template.html !== null,
+  });
+  const renderParts = compileParts(input.template, tracking);
+
+  return {
+    render(recipient) {
+      const to = encodeAddress(recipient.email);
+      if (to.kind === 'invalid') return { kind: 'unrenderable', error: to.reason };
+      const { token, messageIdLocal } = tracking.signer.recipient(recipient.contactId);
+      const unsubscribeUrl = `${tracking.base}/u/${token}`;
+      const messageId = `${messageIdLocal}@${from.domain}`;
+      const data = recipientData(recipient, unsubscribeUrl);
+      const parts = renderParts(data, token);
+      if (typeof parts === 'string') return { kind: 'unrenderable', error: parts };
+      const mailbox = { name: recipient.name, address: to.address };
+      const message = writeMessage({ ...parts, to: mailbox, dateMs: now(), messageId, unsubscribeUrl });
+      return { kind: 'rendered', data: message, messageId };
+    },
+  };
+}
+
+/**
+ * What Liquid can read of a recipient: attributes by their names, `email`, `name`, `first_name`, `unsubscribe_url`, and
+ * `contact` with all but the last.
+ */
+export function recipientData(
+  { email, name, attributes }: Omit<MessageRecipient, 'contactId'>,
+  unsubscribeUrl: string,
+): Record<string, unknown> {
+  const contact = {
+    ...attributes,
+    email,
+    name: name ?? attributes['name'] ?? null,
+    first_name: attributes['first_name'] ?? firstWord(name),
+  };
+  return { ...contact, contact, unsubscribe_url: unsubscribeUrl };
+}
+
+function firstWord(name: string | null): string | null {
+  return name?.trim().split(/\s+/, 1)[0] || null;
+}
+
+function senderMailbox({ name = '', email }: Sender): Mailbox & { domain: string } {
+  const result: AddressResult = encodeAddress(email);
+  if (result.kind === 'invalid') throw new SenderError(result.reason);
+  return { name, address: result.address, domain: result.domain };
+}
+
+interface RenderedParts {
+  subject: string;
+  text: string;
+  html: string;
+}
+
+/** The rendered and encoded parts of one recipient's mail, or why there are none. */
+function compileParts(
+  template: CompiledTemplate,
+  tracking: Tracking,
+): (data: Record<string, unknown>, token: string) => RenderedParts | string {
+  const subject = template.subject.compile();
+  const text = compileBody(trackText(template.text, tracking), `${template.file} (text)`, false);
+  const html =
+    template.html === null ? () => '' : compileBody(trackHtml(template.html, tracking), template.file, true);
+  const fillMarks = createMarkFiller(tracking);
+  return (data, token) => {
+    try {
+      return {
+        subject: subject(data),
+        text: fillMarks(text(data), token, 'text'),
+        html: fillMarks(html(data), token, 'html'),
+      };
+    } catch (error) {
+      if (error instanceof RenderLimit) return error.message;
+      throw error;
+    }
+  };
+}
+
+/** Literal text is encoded here, once; values are encoded as they are printed. A body ends with a line break. */
+function compileBody(source: string, name: string, escapeHtml: boolean): LiquidRenderer {
+  const template = parseLiquid(source.endsWith('\n') ? source : `${source}\n`, { name });
+  return template.compile({ fixed: encodeMarkedPiece, output: encodeBodyPiece, escapeHtml });
+}

@@ -1,0 +1,148 @@
+/**
+ * MJML to HTML, once per campaign, by mrml (MJML's compiler in Rust, run as WebAssembly; it reads no files).
+ *
+ * mrml parses XML and knows no Liquid, writes attribute values through an escaping of its own that damages anything
+ * but plain ASCII, and drops white space with a line break between two elements of a text. So it never sees these:
+ * each is replaced by a word of plain letters before, and put back after.
+ *
+ * Liquid may stand in texts, in attributes that MJML copies, and between blocks of a body, section or column.
+ * What MJML would lose in silence (an unknown element, an include, Liquid in a place that it does not keep) is a
+ * TemplateError.
+ */
+import { Engine, type ToHtmlError } from 'mrml';
+import { findLiquid } from './opaque.ts';
+import { TemplateError } from './template-error.ts';
+
+/** Throws TemplateError. `lineOffset` is what stands before the source in its file. */
+export function mjmlToHtml(text: string, name = 'template', lineOffset = 0): string {
+  const fail = failIn(text, name, lineOffset);
+  const include = text.replaceAll(comment, (it) => ' '.repeat(it.length)).search(/<mj-include\b/i);
+  if (include >= 0)
+    fail(include, 'mj-include is not supported, a template is one file; paste the included part here');
+
+  const stand = new StandIns(text);
+  const masked = hideFromMjml(text, stand);
+  const result = new Engine().toHtml(masked);
+  if (result.type === 'error') {
+    const { offset, problem } = explain(result, masked);
+    return fail(stand.restore(masked.slice(0, offset), 'source').length, problem);
+  }
+  const [warning] = result.warnings.filter(({ kind }) => kind === 'inline-style-unsupported');
+  if (warning) {
+    const offset = stand.restore(masked.slice(0, warning.span.start), 'source').length;
+    fail(offset, 'mj-style inline="inline" is not supported; use attributes, mj-class or a plain mj-style');
+  }
+  refuseLosses(text, result.content, stand, fail);
+  return stand.restore(result.content, 'html');
+}
+
+type Fail = (offset: number, problem: string) => never;
+
+function failIn(text: string, source: string, lineOffset: number): Fail {
+  return (offset, problem) => {
+    const before = text.slice(0, offset).split('\n');
+    const column = (before.at(-1)?.length ?? 0) + 1;
+    throw new TemplateError({ source, line: before.length + lineOffset, column }, problem);
+  };
+}
+
+const comment = /<!--.*?-->/gs;
+
+/** Words that stand in for what MJML must not see. */
+class StandIns {
+  readonly #prefix: string;
+  readonly #hidden: { source: string; html: string }[] = [];
+  constructor(text: string) {
+    let prefix = 'standin';
+    while (text.includes(prefix)) prefix += 'x';
+    this.#prefix = prefix;
+  }
+
+  hide(source: string, html = source): string {
+    return this.wordFor(this.#hidden.push({ source, html }) - 1);
+  }
+
+  wordFor(index: number): string {
+    return `${this.#prefix}${index}z`;
+  }
+
+  restore(text: string, as: 'source' | 'html'): string {
+    const words = new RegExp(`${this.#prefix}(\\d+)z`, 'g');
+    return text.replaceAll(words, (word, index: string) => this.#hidden[Number(index)]?.[as] ?? word);
+  }
+}
+
+const quotedValue = /=\s*(?:"[^"]*"|'[^']*')/g;
+const textElement =
+  /<(mj-(?:text|button|table|raw|accordion-text|accordion-title|navbar-link|social-element))\b[^>]*(?<!\/)>.*?<\/\1>/gs;
+const lineBreakBetweenTags = /(?<=>)\s*\n\s*(?=<)/g;
+
+/** Liquid is hidden first, so that the n-th stand-in is the n-th span. */
+function hideFromMjml(text: string, stand: StandIns): string {
+  let masked = '';
+  let position = 0;
+  for (const { start, end, source } of findLiquid(text)) {
+    masked += text.slice(position, start) + stand.hide(source);
+    position = end;
+  }
+  return (masked + text.slice(position))
+    .replaceAll(/[^\t\n\r -~]+|\\/g, (characters) => stand.hide(characters))
+    .replaceAll(quotedValue, (value) => hideInValue(value, stand))
+    .replaceAll(textElement, (element) =>
+      element.replaceAll(lineBreakBetweenTags, (space) => stand.hide(space)),
+    );
+}
+
+function hideInValue(value: string, stand: StandIns): string {
+  const quote = value.at(-1) ?? '';
+  const start = value.indexOf(quote) + 1;
+  const inner = value.slice(start, -1);
+  const hidden = inner.replaceAll(/[\t\n\r]+/g, (space) => stand.hide(space));
+  return value.slice(0, start) + hidden.replaceAll('"', (mark) => stand.hide(mark, '&quot;')) + quote;
+}
+
+/** What mrml could not read, and where in the text that it was given. */
+function explain(error: ToHtmlError, masked: string): { offset: number; problem: string } {
+  if (error.origin === 'render') return { offset: 0, problem: `MJML cannot be rendered: ${error.message}` };
+  const { details } = error;
+  if (details.type === 'parser-error') {
+    const [problem = details.source, row, column] = details.source.split(/ at (\d+):(\d+)(?: cause .*)?$/s);
+    return {
+      offset: offsetOf(masked, Number(row), Number(column)),
+      problem: `MJML is not well-formed: ${problem}`,
+    };
+  }
+  if (details.type === 'unexpected-token' || details.type === 'unexpected-element') {
+    const problem =
+      'MJML does not allow this here; close elements in order, and put Liquid around a whole block or inside its text';
+    return { offset: details.position.start, problem };
+  }
+  const offset = 'position' in details ? details.position.start : masked.trimEnd().length;
+  const ends = details.type === 'end-of-stream';
+  return {
+    offset,
+    problem: ends ? 'MJML ends inside an element; close every element' : `MJML has a ${details.type}`,
+  };
+}
+
+function offsetOf(text: string, row: number, column: number): number {
+  const before = text.split('\n').slice(0, row - 1);
+  return before.reduce((sum, line) => sum + line.length + 1, column - 1);
+}
+
+function refuseLosses(text: string, html: string, stand: StandIns, fail: Fail): void {
+  const [, element] = /<(mj-[a-z-]+)/i.exec(html.replaceAll(comment, '')) ?? [];
+  if (element) {
+    fail(
+      text.indexOf(`<${element}`),
+      `<${element}> is not an element of MJML, or not allowed where it stands`,
+    );
+  }
+  for (const [index, { start, source }] of findLiquid(text).entries()) {
+    if (html.includes(stand.wordFor(index))) continue;
+    fail(
+      start,
+      `MJML does not keep ${source} here; Liquid works in texts, colours, links and image addresses`,
+    );
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * One slot's connection to the relay: opened when first needed, used for one message after the other, given up when
+ * it carried enough messages, rested too long, or broke.
+ */
+import type { Scope } from '../kernel/scope.ts';
+import { type OpenResult, openConnection, type SmtpConnection } from '../smtp/connection.ts';
+import type { OpenOptions } from '../smtp/session.ts';
+
+const MESSAGES_PER_CONNECTION_MAX = 1_000;
+const REST_MS_MAX = 30_000;
+
+export class RelayLink {
+  readonly #scope: Scope;
+  readonly #options: OpenOptions;
+  #connection: SmtpConnection | undefined;
+  #resting: NodeJS.Timeout | undefined;
+
+  constructor(scope: Scope, options: OpenOptions) {
+    this.#scope = scope;
+    this.#options = options;
+  }
+
+  /** A connection that can take a message now; reuses the open one if it can. */
+  async connection(): Promise<OpenResult> {
+    clearTimeout(this.#resting);
+    const current = this.#connection;
+    if (current?.usable && current.sent < MESSAGES_PER_CONNECTION_MAX)
+      return { kind: 'open', connection: current };
+    current?.quit();
+    this.#connection = undefined;
+    const opened = await openConnection(this.#scope, this.#options);
+    if (opened.kind === 'open') this.#connection = opened.connection;
+    return opened;
+  }
+
+  /** No message for now: the connection may stay for a while. */
+  rest(): void {
+    this.#resting = setTimeout(() => this.quit(), REST_MS_MAX);
+  }
+
+  quit(): void {
+    clearTimeout(this.#resting);
+    this.#connection?.quit();
+    this.#connection = undefined;
+  }
+
+  /** Cuts a transaction off where it stands. */
+  close(): void {
+    clearTimeout(this.#resting);
+    this.#connection?.close();
+    this.#connection = undefined;
+  }
+}

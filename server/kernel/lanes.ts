@@ -1,0 +1,104 @@
+/**
+ * Claiming by lanes: fairness is decided on lanes, rows are taken from one lane at a time.
+ *
+ * One claim is one transaction: take due rows (SKIP LOCKED), then lock the lane's row, and only then look for the
+ * earliest row that is still due. Whoever makes a row due touches the lane after the row. So either the claim sees the
+ * row, or the lane is woken after the claim: no row waits in a lane that nobody looks at.
+ */
+import { type Database, isDatabaseAway, type Tx } from './database.ts';
+import type { Log } from './log.ts';
+import type { DueLane, QueueName } from './queries.ts';
+import * as queries from './queries.ts';
+import { type Scope, ScopeEnded } from './scope.ts';
+
+const LANES_PER_LOOK = 64;
+const POLL_MS_MIN = 50;
+const POLL_MS_MAX = 250;
+const DATABASE_AWAY_RETRY_MS = 300;
+
+export interface LaneReader<Row> {
+  queue: QueueName;
+  /** Takes up to `limit` due rows of the lane for this worker. */
+  claim(tx: Tx, lane: DueLane, limit: number): Promise<Row[]>;
+  /** When the earliest row that still waits in the lane is due. */
+  earliestDue(tx: Tx, lane: DueLane): Promise<Date | null>;
+  /** How many rows this worker can take now. */
+  free(): number;
+  /** How many of them one lane may have in one turn. */
+  turn(lane: DueLane, free: number): number;
+  accept(rows: Row[], lane: DueLane): void | Promise<void>;
+}
+
+export interface ClaimLoopOptions<Row> {
+  database: Database;
+  log: Log;
+  reader: LaneReader<Row>;
+}
+
+/** Claims until the scope ends. Polls faster while there is work, slower while there is none. */
+export class ClaimLoop<Row> {
+  readonly #options: ClaimLoopOptions<Row>;
+  #wake: (() => void) | undefined;
+
+  constructor(options: ClaimLoopOptions<Row>) {
+    this.#options = options;
+  }
+
+  /** Room was made: look now instead of at the next poll. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  async run(scope: Scope): Promise<void> {
+    let pollMs = POLL_MS_MIN;
+    while (!scope.ended) {
+      try {
+        const claimed = await this.#claimRound();
+        pollMs = claimed > 0 ? POLL_MS_MIN : Math.min(POLL_MS_MAX, pollMs * 1.5);
+        if (claimed === 0 || this.#options.reader.free() <= 0) await this.#rest(scope, pollMs);
+      } catch (error) {
+        if (error instanceof ScopeEnded) return;
+        if (!isDatabaseAway(error)) throw error;
+        this.#options.log.warn({ event: 'database_away', error: (error as Error).message });
+        await this.#rest(scope, DATABASE_AWAY_RETRY_MS);
+      }
+    }
+  }
+
+  async #claimRound(): Promise<number> {
+    const { database, reader } = this.#options;
+    if (reader.free() <= 0) return 0;
+    const lanes = await database.withSystem((tx) => queries.dueLanes(tx, reader.queue, LANES_PER_LOOK));
+    let claimed = 0;
+    for (const lane of lanes) {
+      const limit = reader.turn(lane, reader.free());
+      if (limit <= 0) continue;
+      const rows = await claimFromLane(database, reader, lane, limit);
+      if (rows.length > 0) await reader.accept(rows, lane);
+      claimed += rows.length;
+    }
+    return claimed;
+  }
+
+  async #rest(scope: Scope, ms: number): Promise<void> {
+    const rest = scope.child('poll');
+    this.#wake = () => rest.cancel('woken');
+    await rest.sleep(ms).catch(() => {});
+    this.#wake = undefined;
+    rest.cancel('done');
+  }
+}
+
+function claimFromLane<Row>(
+  database: Database,
+  reader: LaneReader<Row>,
+  lane: DueLane,
+  limit: number,
+): Promise<Row[]> {
+  return database.withWorkspace(lane.workspaceId, async (tx) => {
+    const rows = await reader.claim(tx, lane, limit);
+    await queries.serveLane(tx, lane);
+    if (rows.length < limit) await queries.setLaneDue(tx, lane, await reader.earliestDue(tx, lane));
+    return rows;
+  });
+}

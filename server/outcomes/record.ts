@@ -1,0 +1,49 @@
+/**
+ * What happened, written in the transaction of the state that it explains: the event log, and the suppression of an
+ * address that its own mail server called wrong.
+ */
+import type { Tx } from '../kernel/database.ts';
+import * as queries from './queries.ts';
+
+/** A reply may be 64 KB of anything; the log keeps what a person reads. */
+const DETAIL_CHARS_MAX = 500;
+
+export interface MessageEvent {
+  contactId: string;
+  email: string;
+  kind: string;
+  attempt: number;
+  /** Raw reply or error. */
+  detail: string | null;
+  /** The rule that classified it. */
+  rule: string | null;
+  /** The address itself is at fault: no more mail to it from this workspace. */
+  suppress: boolean;
+}
+
+export async function recordEvents(
+  tx: Tx,
+  workspaceId: string,
+  campaignId: string,
+  events: MessageEvent[],
+): Promise<void> {
+  if (events.length === 0) return;
+  await queries.insertEvents(tx, workspaceId, campaignId, {
+    contactIds: events.map((event) => event.contactId),
+    kinds: events.map((event) => event.kind),
+    attempts: events.map((event) => event.attempt),
+    details: events.map((event) => clean(event.detail)),
+    rules: events.map((event) => event.rule),
+  });
+  const suppressed = events.filter((event) => event.suppress);
+  if (suppressed.length === 0) return;
+  await queries.insertSuppressions(tx, workspaceId, {
+    emails: suppressed.map((event) => event.email),
+    rules: suppressed.map((event) => event.rule),
+    details: suppressed.map((event) => clean(event.detail)),
+  });
+}
+
+function clean(detail: string | null): string | null {
+  return detail === null ? null : detail.replaceAll('\0', '').slice(0, DETAIL_CHARS_MAX);
+}

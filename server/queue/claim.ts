@@ -1,0 +1,58 @@
+/**
+ * The life of a claim.
+ *
+ * A lane with due messages is found (kernel/lanes.ts); a batch of its rows becomes `claimed` by this worker, attempt
+ * number raised: worker and attempt together are the fence of every later write. The rows are the worker's until it
+ * writes them (queue/writer.ts), or until its session is declared dead (queue/recover.ts). No transaction stays open
+ * in between.
+ *
+ * What a crash does: before the commit nothing was claimed; after it the rows wait for the session's lease to run out.
+ * When adding a state: MESSAGE_MOVES, the CHECK constraints of the table, and recoverMessages must agree.
+ */
+import type { DueMessage } from '../delivery/deliver.ts';
+import type { Tx } from '../kernel/database.ts';
+import type { DueLane } from '../kernel/queries.ts';
+import { Moves } from '../stats/counters.ts';
+import * as queries from './queries.ts';
+
+/** Where the next scan of a lane may start: a hint of this process, see claimMessages. */
+export class LaneHints {
+  readonly #from = new Map<string, Date>();
+
+  get(lane: DueLane): Date | null {
+    return this.#from.get(`${lane.key} ${lane.number}`) ?? null;
+  }
+
+  set(lane: DueLane, from: Date | null): void {
+    const name = `${lane.key} ${lane.number}`;
+    if (from) this.#from.set(name, from);
+    else this.#from.delete(name);
+  }
+}
+
+export async function claim(
+  tx: Tx,
+  lane: DueLane,
+  of: { workerId: string; limit: number; shard: number; hints: LaneHints },
+): Promise<DueMessage[]> {
+  const key = { workspaceId: lane.workspaceId, campaignId: lane.key };
+  const from = of.hints.get(lane);
+  const take = (limit: number, start: Date | null) =>
+    queries.claimMessages(tx, { ...key, lane: lane.number, workerId: of.workerId, limit, from: start });
+  const rows = await take(of.limit, from);
+  if (rows.length < of.limit && from) rows.push(...(await take(of.limit - rows.length, null)));
+  of.hints.set(lane, rows.length < of.limit ? null : latest(rows));
+  const moves = new Moves();
+  for (const row of rows) moves.move(row.deferrals > 0 ? 'deferred' : 'queued', 'claimed');
+  await moves.write(tx, key, of.shard);
+  return rows.map(({ dueAt: _, attributes, ...row }) => ({
+    ...key,
+    ...row,
+    lane: lane.number,
+    attributes: attributes ?? {},
+  }));
+}
+
+function latest(rows: queries.ClaimedRow[]): Date | null {
+  return rows.reduce<Date | null>((max, row) => (max === null || row.dueAt > max ? row.dueAt : max), null);
+}

@@ -1,0 +1,234 @@
+/** The queue's SQL: one function a statement. Every statement names one workspace, and where it can one campaign. */
+import type { Tx } from '../kernel/database.ts';
+import { sql } from '../kernel/sql.ts';
+
+export interface CampaignKey {
+  workspaceId: string;
+  campaignId: string;
+}
+
+export interface ClaimedRow {
+  contactId: string;
+  email: string;
+  name: string | null;
+  attributes: Record<string, unknown> | null;
+  attempt: number;
+  deferrals: number;
+  dueAt: Date;
+  suppressedBy: string | null;
+  secondsLeft: number;
+}
+
+/**
+ * Claims due messages of one lane in the order in which they became due.
+ *
+ * Lock: FOR UPDATE SKIP LOCKED, so that workers never wait for one another. The CTE is materialized: a join may run its
+ * inner side twice, and a LIMIT that runs twice claims twice. Expected plan: Index Scan on message_claim without a
+ * sort, then one primary-key lookup a row. `from` lets the scan start behind the rows that earlier claims took and
+ * vacuum has not removed; it is a hint, and a claim that came up short starts over from the beginning.
+ * Whether the recipient may still be written to is decided here, in the snapshot of the claim.
+ */
+export function claimMessages(
+  tx: Tx,
+  of: CampaignKey & { lane: number; workerId: string; limit: number; from: Date | null },
+) {
+  return tx.query<ClaimedRow>(sql`
+    WITH due AS MATERIALIZED (
+      SELECT contact_id, due_at FROM message
+      WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId} AND lane = ${of.lane}
+        AND due_at >= coalesce(${of.from}::timestamptz, '-infinity') AND due_at <= now()
+      ORDER BY due_at, contact_id LIMIT ${of.limit} FOR UPDATE SKIP LOCKED),
+    claimed AS (
+      UPDATE message m SET state = 'claimed', worker_id = ${of.workerId}, due_at = NULL, attempt = m.attempt + 1
+      FROM due
+      WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId} AND m.contact_id = due.contact_id
+      RETURNING m.contact_id, m.email, m.attempt, m.deferrals, due.due_at)
+    SELECT m.contact_id AS "contactId", m.email, c.name, c.attributes, m.attempt, m.deferrals, m.due_at AS "dueAt",
+      CASE
+        WHEN c.id IS NULL THEN 'the contact was deleted'
+        WHEN u.email IS NOT NULL THEN 'on the suppression list: ' || u.reason
+        WHEN NOT EXISTS (SELECT FROM subscription s WHERE s.workspace_id = ${of.workspaceId}
+          AND s.list_id = ANY(p.list_ids) AND s.contact_id = m.contact_id AND s.status = 'subscribed')
+        THEN 'no longer subscribed'
+      END AS "suppressedBy",
+      extract(epoch FROM p.started_at - now())::float8 + p.give_up_seconds AS "secondsLeft"
+    FROM claimed m
+    JOIN campaign p ON p.workspace_id = ${of.workspaceId} AND p.id = ${of.campaignId}
+    LEFT JOIN contact c ON c.workspace_id = ${of.workspaceId} AND c.id = m.contact_id
+    LEFT JOIN suppression u ON u.workspace_id = ${of.workspaceId} AND u.email = m.email`);
+}
+
+/** Read under the lane's lock: see kernel/lanes.ts. */
+export async function earliestDueMessage(tx: Tx, of: CampaignKey & { lane: number }): Promise<Date | null> {
+  const [row] = await tx.query<{ due_at: Date | null }>(sql`
+    SELECT due_at FROM message
+    WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId} AND lane = ${of.lane}
+      AND due_at IS NOT NULL
+    ORDER BY due_at LIMIT 1`);
+  return row?.due_at ?? null;
+}
+
+export interface Fenced {
+  contactIds: string[];
+  attempts: number[];
+}
+
+/**
+ * claimed → committing: the mark before the dot. Gives the contacts that may be sent; the others are not this worker's
+ * any more, or their campaign does not send now, so that a pause bites here even for rows that were claimed before it.
+ */
+export async function markCommitting(
+  tx: Tx,
+  of: CampaignKey & { workerId: string },
+  rows: Fenced,
+): Promise<string[]> {
+  const marked = await tx.query<{ contact_id: string }>(sql`
+    UPDATE message m SET state = 'committing'
+    FROM unnest(${rows.contactIds}::uuid[], ${rows.attempts}::int[]) AS t(contact_id, attempt)
+    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId} AND m.contact_id = t.contact_id
+      AND m.worker_id = ${of.workerId} AND m.attempt = t.attempt AND m.state = 'claimed'
+      AND EXISTS (SELECT FROM campaign c WHERE c.workspace_id = ${of.workspaceId} AND c.id = ${of.campaignId}
+        AND c.state IN ('sending', 'finishing'))
+    RETURNING m.contact_id`);
+  return marked.map((row) => row.contact_id);
+}
+
+/** After a commit whose answer was lost: which of these marks are there already. */
+export async function alreadyCommitting(
+  tx: Tx,
+  of: CampaignKey & { workerId: string },
+  rows: Fenced,
+): Promise<string[]> {
+  const marked = await tx.query<{ contact_id: string }>(sql`
+    SELECT m.contact_id FROM message m
+    JOIN unnest(${rows.contactIds}::uuid[], ${rows.attempts}::int[]) AS t(contact_id, attempt)
+      ON m.contact_id = t.contact_id AND m.attempt = t.attempt
+    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId}
+      AND m.worker_id = ${of.workerId} AND m.state = 'committing'`);
+  return marked.map((row) => row.contact_id);
+}
+
+export interface SettledColumns extends Fenced {
+  from: string[];
+  to: string[];
+  /** null: the state is not one that waits. */
+  dueInMs: (number | null)[];
+  /** 1 when the attempt spent a try. */
+  spent: number[];
+}
+
+/** Writes results, fenced by worker, attempt and the state that the worker believes in; gives what was written. */
+export async function settleMessages(
+  tx: Tx,
+  of: CampaignKey & { workerId: string },
+  rows: SettledColumns,
+): Promise<string[]> {
+  const settled = await tx.query<{ contact_id: string }>(sql`
+    UPDATE message m SET state = t.to_state, worker_id = NULL, deferrals = m.deferrals + t.spent,
+      due_at = now() + t.due_in_ms * interval '1 ms'
+    FROM unnest(${rows.contactIds}::uuid[], ${rows.attempts}::int[], ${rows.from}::text[], ${rows.to}::text[],
+      ${rows.dueInMs}::float8[], ${rows.spent}::int[])
+      AS t(contact_id, attempt, from_state, to_state, due_in_ms, spent)
+    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId} AND m.contact_id = t.contact_id
+      AND m.worker_id = ${of.workerId} AND m.attempt = t.attempt AND m.state = t.from_state
+    RETURNING m.contact_id`);
+  return settled.map((row) => row.contact_id);
+}
+
+/** After a commit whose answer was lost: which of these results are there already. */
+export async function alreadySettled(tx: Tx, of: CampaignKey, rows: SettledColumns): Promise<string[]> {
+  const settled = await tx.query<{ contact_id: string }>(sql`
+    SELECT m.contact_id FROM message m
+    JOIN unnest(${rows.contactIds}::uuid[], ${rows.attempts}::int[], ${rows.to}::text[]) AS t(contact_id, attempt, to_state)
+      ON m.contact_id = t.contact_id AND m.attempt = t.attempt AND m.state = t.to_state
+    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId} AND m.worker_id IS NULL`);
+  return settled.map((row) => row.contact_id);
+}
+
+export interface RecoveredRow {
+  campaignId: string;
+  contactId: string;
+  lane: number;
+  email: string;
+  attempt: number;
+  state: 'queued' | 'deferred' | 'uncertain';
+}
+
+/**
+ * A dead worker's messages: `claimed` cannot have been sent and waits again; `committing` may have been, and nobody can
+ * know. Index: message_in_flight.
+ */
+export function recoverMessages(tx: Tx, workspaceId: string, deadWorkerId: string) {
+  return tx.query<RecoveredRow>(sql`
+    UPDATE message SET worker_id = NULL,
+      state = CASE WHEN state = 'committing' THEN 'uncertain' WHEN deferrals > 0 THEN 'deferred' ELSE 'queued' END,
+      due_at = CASE WHEN state = 'claimed' THEN now() END
+    WHERE workspace_id = ${workspaceId} AND worker_id = ${deadWorkerId}
+    RETURNING campaign_id AS "campaignId", contact_id AS "contactId", lane, email, attempt, state`);
+}
+
+/** Cancels messages that wait, a chunk at a time. */
+export function cancelWaiting(tx: Tx, of: CampaignKey, limit: number) {
+  return tx.query<{ deferrals: number }>(sql`
+    WITH waiting AS MATERIALIZED (
+      SELECT contact_id FROM message
+      WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId} AND due_at IS NOT NULL
+      LIMIT ${limit} FOR UPDATE SKIP LOCKED)
+    UPDATE message m SET state = 'cancelled', due_at = NULL FROM waiting
+    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId}
+      AND m.contact_id = waiting.contact_id
+    RETURNING m.deferrals`);
+}
+
+/** Whether any message waits or is owned by a worker: two probes of two partial indexes. */
+export async function hasUnfinished(tx: Tx, of: CampaignKey): Promise<boolean> {
+  const [row] = await tx.query<{ unfinished: boolean }>(sql`
+    SELECT EXISTS (SELECT FROM message WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
+        AND due_at IS NOT NULL)
+      OR EXISTS (SELECT FROM message WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
+        AND worker_id IS NOT NULL) AS unfinished`);
+  return row?.unfinished ?? true;
+}
+
+export interface CampaignContentRow {
+  templateName: string;
+  templateBody: string;
+  fromName: string | null;
+  fromEmail: string;
+  replyTo: string | null;
+}
+
+export async function campaignContent(tx: Tx, of: CampaignKey): Promise<CampaignContentRow | undefined> {
+  const [row] = await tx.query<CampaignContentRow>(sql`
+    SELECT template_name AS "templateName", template_body AS "templateBody", from_name AS "fromName",
+      from_email AS "fromEmail", reply_to AS "replyTo"
+    FROM campaign WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId}`);
+  return row;
+}
+
+export function ensureRoute(tx: Tx, workspaceId: string, name: string) {
+  return tx.query(sql`INSERT INTO route (workspace_id, name) VALUES (${workspaceId}, ${name}) ON CONFLICT DO NOTHING`);
+}
+
+/**
+ * A route in trouble pauses for a jittered, growing while. Only one failure counts per pause: the others of the same
+ * moment say nothing new.
+ */
+export function pauseRoute(
+  tx: Tx,
+  workspaceId: string,
+  name: string,
+  pause: { reason: string; baseMs: number; capMs: number },
+) {
+  return tx.query<{ failures: number; pausedMs: number }>(sql`
+    UPDATE route SET failures = failures + 1, reason = ${pause.reason},
+      paused_until = now() + interval '1 ms' * (0.1 + 0.9 * random())
+        * least(${pause.capMs}::float8, ${pause.baseMs}::float8 * 2 ^ least(failures, 30))
+    WHERE workspace_id = ${workspaceId} AND name = ${name} AND (paused_until IS NULL OR paused_until <= now())
+    RETURNING failures, extract(epoch FROM paused_until - now())::float8 * 1000 AS "pausedMs"`);
+}
+
+export function clearRoute(tx: Tx, workspaceId: string, name: string) {
+  return tx.query(sql`UPDATE route SET failures = 0, paused_until = NULL, reason = NULL
+    WHERE workspace_id = ${workspaceId} AND name = ${name} AND failures > 0`);
+}

@@ -1,0 +1,43 @@
+/**
+ * What a dead worker's messages mean. `claimed` goes back to the queue: the dot was not sent, so it cannot have been
+ * accepted. `committing` becomes `uncertain`: the dot may have been sent, and is not sent twice.
+ */
+import type { Tx } from '../kernel/database.ts';
+import { wakeLane } from '../kernel/queries.ts';
+import { recordEvents } from '../outcomes/record.ts';
+import { Moves } from '../stats/counters.ts';
+import * as queries from './queries.ts';
+
+const RECOVERY_SHARD = 0;
+
+export async function recoverMessagesOf(tx: Tx, workspaceId: string, deadWorkerId: string): Promise<void> {
+  const rows = await queries.recoverMessages(tx, workspaceId, deadWorkerId);
+  const byCampaign = Map.groupBy(rows, (row) => row.campaignId);
+  for (const campaignId of [...byCampaign.keys()].sort())
+    await explain(tx, { workspaceId, campaignId }, byCampaign.get(campaignId) ?? []);
+}
+
+async function explain(tx: Tx, of: queries.CampaignKey, rows: queries.RecoveredRow[]): Promise<void> {
+  const moves = new Moves();
+  for (const row of rows) moves.move(row.state === 'uncertain' ? 'committing' : 'claimed', row.state);
+  await recordEvents(tx, of.workspaceId, of.campaignId, rows.flatMap(uncertainty));
+  await moves.write(tx, of, RECOVERY_SHARD);
+  const lanes = new Set(rows.filter((row) => row.state !== 'uncertain').map((row) => row.lane));
+  for (const number of [...lanes].sort((a, b) => a - b))
+    await wakeLane(tx, { workspaceId: of.workspaceId, queue: 'message', key: of.campaignId, number }, 0);
+}
+
+function uncertainty(row: queries.RecoveredRow) {
+  if (row.state !== 'uncertain') return [];
+  return [
+    {
+      contactId: row.contactId,
+      email: row.email,
+      kind: 'uncertain',
+      attempt: row.attempt,
+      detail: 'the worker died between the mark and the answer to the final dot',
+      rule: 'worker-died',
+      suppress: false,
+    },
+  ];
+}

@@ -1,0 +1,258 @@
+/**
+ * The queue's pen: the only place where a message's state is written after its claim.
+ *
+ * Marks (claimed → committing) and results are group-committed: what arrives while one transaction commits goes into
+ * the next, so that a mark costs a fraction of a commit. A transaction holds the marks and results of one campaign,
+ * with their events and counters. Every row is fenced by worker and attempt; a row that the fence refuses belongs to
+ * somebody else by now: the write is dropped and counted.
+ *
+ * When the answer to a COMMIT is lost, the same batch is written again after asking which of its rows are there
+ * already: a mark that was durable counts as made, a result that was durable counts as written.
+ */
+import { type Database, isDatabaseAway, isRetryable, type Tx } from '../kernel/database.ts';
+import type { Log } from '../kernel/log.ts';
+import * as kernelQueries from '../kernel/queries.ts';
+import type { Scope } from '../kernel/scope.ts';
+import { type MessageEvent, recordEvents } from '../outcomes/record.ts';
+import { Moves, SHARDS } from '../stats/counters.ts';
+import * as queries from './queries.ts';
+import { type MessageState, mayMove } from './states.ts';
+
+const ROWS_PER_COMMIT_MAX = 1_000;
+const RETRY_MS = 200;
+/** How long the relay may be kept waiting for the dot while the database is away. */
+const MARK_WAIT_MS_MAX = 60_000;
+
+export interface Owned {
+  workspaceId: string;
+  campaignId: string;
+  contactId: string;
+  lane: number;
+  email: string;
+  attempt: number;
+}
+
+export interface Result {
+  message: Owned;
+  from: 'claimed' | 'committing';
+  to: MessageState;
+  /** For a state that waits. */
+  dueInMs: number | null;
+  /** True when the attempt spent a try of the message. */
+  spent: boolean;
+  /** What is told of it; null for a release, which is not an event of the message. */
+  event: { kind: string; detail: string; rule: string; suppress: boolean } | null;
+}
+
+interface Mark {
+  message: Owned;
+  since: number;
+  answer: (maySend: boolean) => void;
+}
+
+interface Batch {
+  key: queries.CampaignKey;
+  marks: Mark[];
+  results: Result[];
+}
+
+export interface WriterOptions {
+  database: Database;
+  log: Log;
+  workerId: string;
+}
+
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #shard = 1 + Math.floor(Math.random() * (SHARDS - 1));
+  #marks: Mark[] = [];
+  #results: Result[] = [];
+  #signal: (() => void) | undefined;
+  #idle: (() => void)[] = [];
+  #ended = false;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves true when `committing` is durable, false when this worker may not send the message now. */
+  mark(message: Owned): Promise<boolean> {
+    if (this.#ended) return Promise.resolve(false);
+    return new Promise((answer) => {
+      this.#marks.push({ message, since: performance.now(), answer });
+      this.#signal?.();
+    });
+  }
+
+  /** Takes a result; it is durable when `flushed` resolves. */
+  settle(result: Result): void {
+    if (!mayMove(result.from, result.to)) throw new Error(`no move from ${result.from} to ${result.to}`);
+    this.#results.push(result);
+    this.#signal?.();
+  }
+
+  /** Resolves when everything taken so far is durable. */
+  flushed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+      this.#signal?.();
+    });
+  }
+
+  /** Writes until the scope ends. What is still here then is dropped: the worker was declared dead, or is drained. */
+  async run(scope: Scope): Promise<void> {
+    while (!scope.ended) {
+      const batch = this.#nextBatch();
+      if (batch) await this.#write(scope, batch);
+      else await this.#rest(scope);
+    }
+    this.#ended = true;
+    refuse(this.#marks);
+  }
+
+  async #rest(scope: Scope): Promise<void> {
+    for (const resolve of this.#idle.splice(0)) resolve();
+    const rest = scope.child('writer');
+    this.#signal = () => rest.cancel('work');
+    await rest.sleep(60_000).catch(() => {});
+    this.#signal = undefined;
+    rest.cancel('done');
+  }
+
+  #nextBatch(): Batch | undefined {
+    const first = this.#marks[0]?.message ?? this.#results[0]?.message;
+    if (!first) return undefined;
+    const key = { workspaceId: first.workspaceId, campaignId: first.campaignId };
+    const marks = take(this.#marks, (mark) => sameCampaign(mark.message, key));
+    const results = take(this.#results, (result) => sameCampaign(result.message, key));
+    this.#marks = marks.rest;
+    this.#results = results.rest;
+    return { key, marks: marks.taken, results: results.taken };
+  }
+
+  async #write(scope: Scope, batch: Batch): Promise<void> {
+    for (let again = false; ; again = true) {
+      try {
+        await this.#commit(batch, again);
+        return;
+      } catch (error) {
+        if (!isDatabaseAway(error) && !isRetryable(error)) throw error;
+        this.#options.log.warn({ event: 'write_retried', error: (error as Error).message });
+        batch.marks = refuseLate(batch.marks);
+        await scope.sleep(RETRY_MS).catch(() => {});
+        if (scope.ended) return refuse(batch.marks);
+      }
+    }
+  }
+
+  async #commit(batch: Batch, again: boolean): Promise<void> {
+    const { database, workerId } = this.#options;
+    const of = { ...batch.key, workerId };
+    const shard = this.#shard;
+    const written = await database.withWorkspace(batch.key.workspaceId, async (tx) => {
+      const moves = new Moves();
+      const marked = await writeMarks(tx, of, batch.marks, moves, again);
+      const settled = await writeResults(tx, of, batch.results, moves, again);
+      await moves.write(tx, batch.key, shard);
+      await wakeLanes(tx, batch.key, settled.fresh);
+      return { marked, settled };
+    });
+    for (const mark of batch.marks) mark.answer(written.marked.has(mark.message.contactId));
+    await this.#countZombies(batch, written.settled);
+  }
+
+  async #countZombies(batch: Batch, settled: Settled): Promise<void> {
+    const count = batch.results.length - settled.fresh.length - settled.before;
+    if (count === 0) return;
+    const { database, log } = this.#options;
+    log.warn({ event: 'zombie_write', campaign: batch.key.campaignId, count });
+    await database.withSystem((tx) => kernelQueries.addZombieWrites(tx, count)).catch(() => {});
+  }
+}
+
+function take<Item>(items: Item[], belongs: (item: Item) => boolean): { taken: Item[]; rest: Item[] } {
+  const taken: Item[] = [];
+  const rest: Item[] = [];
+  for (const item of items) (taken.length < ROWS_PER_COMMIT_MAX && belongs(item) ? taken : rest).push(item);
+  return { taken, rest };
+}
+
+function sameCampaign(message: Owned, key: queries.CampaignKey): boolean {
+  return message.campaignId === key.campaignId && message.workspaceId === key.workspaceId;
+}
+
+/** The relay does not wait for ever: marks that waited too long are refused, and their messages sent later. */
+function refuseLate(marks: Mark[]): Mark[] {
+  const since = performance.now() - MARK_WAIT_MS_MAX;
+  refuse(marks.filter((mark) => mark.since < since));
+  return marks.filter((mark) => mark.since >= since);
+}
+
+function refuse(marks: Mark[]): void {
+  for (const mark of marks) mark.answer(false);
+}
+
+type Of = queries.CampaignKey & { workerId: string };
+
+/** Contacts whose mark is durable when the transaction commits. */
+async function writeMarks(tx: Tx, of: Of, marks: Mark[], moves: Moves, again: boolean): Promise<Set<string>> {
+  if (marks.length === 0) return new Set();
+  const rows = {
+    contactIds: marks.map((mark) => mark.message.contactId),
+    attempts: marks.map((mark) => mark.message.attempt),
+  };
+  const before = again ? await queries.alreadyCommitting(tx, of, rows) : [];
+  const fresh = await queries.markCommitting(tx, of, rows);
+  moves.move('claimed', 'committing', fresh.length);
+  return new Set([...before, ...fresh]);
+}
+
+interface Settled {
+  fresh: Result[];
+  /** Results that an earlier try of the same batch had made durable. */
+  before: number;
+}
+
+async function writeResults(
+  tx: Tx,
+  of: Of,
+  results: Result[],
+  moves: Moves,
+  again: boolean,
+): Promise<Settled> {
+  if (results.length === 0) return { fresh: [], before: 0 };
+  const rows: queries.SettledColumns = {
+    contactIds: results.map((result) => result.message.contactId),
+    attempts: results.map((result) => result.message.attempt),
+    from: results.map((result) => result.from),
+    to: results.map((result) => result.to),
+    dueInMs: results.map((result) => result.dueInMs),
+    spent: results.map((result) => (result.spent ? 1 : 0)),
+  };
+  const before = again ? (await queries.alreadySettled(tx, of, rows)).length : 0;
+  const written = new Set(await queries.settleMessages(tx, of, rows));
+  const fresh = results.filter((result) => written.has(result.message.contactId));
+  for (const result of fresh) moves.move(result.from, result.to);
+  await recordEvents(tx, of.workspaceId, of.campaignId, fresh.flatMap(eventOf));
+  return { fresh, before };
+}
+
+function eventOf({ message, event }: Result): MessageEvent[] {
+  if (!event) return [];
+  const { contactId, email, attempt } = message;
+  return [{ contactId, email, attempt, ...event }];
+}
+
+/** Last in the transaction: a lane's lock is held for as short as can be. */
+async function wakeLanes(tx: Tx, key: queries.CampaignKey, results: Result[]): Promise<void> {
+  const earliest = new Map<number, number>();
+  for (const { message, dueInMs } of results)
+    if (dueInMs !== null)
+      earliest.set(message.lane, Math.min(dueInMs, earliest.get(message.lane) ?? Number.POSITIVE_INFINITY));
+  for (const [number, dueInMs] of [...earliest].sort(([a], [b]) => a - b))
+    await kernelQueries.wakeLane(
+      tx,
+      { workspaceId: key.workspaceId, queue: 'message', key: key.campaignId, number },
+      dueInMs,
+    );
+}

@@ -1,0 +1,61 @@
+/**
+ * `npm test`: everything, on real parts, in named steps. Every step runs, also after one that failed (`--bail` stops
+ * there); what failed is shown at once, and the last line adds up. `--only NAME` runs the steps whose name begins so.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { command } from './steps/command.ts';
+import { lackOfPgbouncer } from './steps/pgbouncer.ts';
+import type { Step, StepResult } from './steps/step.ts';
+import { tests } from './steps/tests.ts';
+
+const STEPS: Step[] = [
+  { name: 'types', run: () => command('tsc', '-p', '.') },
+  { name: 'lint and format', run: () => command('biome', 'ci', '--error-on-warnings', '.') },
+  { name: 'dead code', run: () => command('knip') },
+  { name: 'checks', run: () => tests(files('test/checks/**/*.test.ts')) },
+  { name: 'unit and integration', run: () => tests(files('{server,scripts,bench}/**/*.test.ts')) },
+  { name: 'integration through PgBouncer', run: throughPgbouncer },
+  { name: 'whole system', run: () => tests(files('test/{system,crash}/**/*.test.ts')) },
+];
+
+process.chdir(join(import.meta.dirname, '..'));
+const { values: flags } = parseArgs({ options: { only: { type: 'string' }, bail: { type: 'boolean' } } });
+process.exitCode = (await runSteps(STEPS.filter(({ name }) => name.startsWith(flags.only ?? '')))) ? 0 : 1;
+
+async function runSteps(steps: Step[]): Promise<boolean> {
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const step of steps) {
+    process.stdout.write(`${step.name.padEnd(32)} `);
+    const startedAt = performance.now();
+    const result = await step.run();
+    const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+    console.log(`${seconds.padStart(6)} s  ${counted(result)}`);
+    if (result.output) console.log(`\n${result.output}`);
+    total.passed += result.passed;
+    total.failed += result.failed;
+    total.skipped += result.skipped;
+    if (flags.bail && result.failed > 0) break;
+  }
+  console.log(`\n${counted(total)}`);
+  return total.failed === 0 && total.passed > 0;
+}
+
+function counted({ passed, failed, skipped }: Omit<StepResult, 'output'>): string {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}
+
+/** The files that use a database, once more, with two connections for all. */
+async function throughPgbouncer(): Promise<StepResult> {
+  const lack = lackOfPgbouncer();
+  if (lack) return lack;
+  const withDatabase = files('server/**/*.test.ts').filter((file) =>
+    readFileSync(file, 'utf8').includes('support/database.ts'),
+  );
+  return tests(withDatabase, { CAMP_TEST_PGBOUNCER: '1' });
+}
+
+function files(pattern: string): string[] {
+  return globSync(pattern).sort();
+}
