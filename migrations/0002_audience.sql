@@ -57,9 +57,11 @@ CREATE TABLE import (
   fingerprint text NOT NULL,
   file_name text NOT NULL,
   state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'finished', 'failed')),
+  -- records_done = created + updated + unchanged + duplicates + rejected.
   records_done bigint NOT NULL DEFAULT 0,
   created bigint NOT NULL DEFAULT 0,
   updated bigint NOT NULL DEFAULT 0,
+  unchanged bigint NOT NULL DEFAULT 0,
   duplicates bigint NOT NULL DEFAULT 0,
   rejected bigint NOT NULL DEFAULT 0,
   kept_unsubscribed bigint NOT NULL DEFAULT 0,

@@ -59,7 +59,7 @@ async function freeze(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
       const moves = new Moves();
       moves.move(null, 'queued', chunk.frozen);
       moves.move(null, 'suppressed', chunk.suppressed);
-      await moves.write(tx, of, CAMPAIGN_SHARD);
+      moves.write(tx, of, CAMPAIGN_SHARD);
       if (chunk.done) await startSending(tx, of);
       return chunk.done;
     });
@@ -96,7 +96,7 @@ async function sweep(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
     const cancelled = await cancelWaiting(tx, of, SWEEP_ROWS);
     const moves = new Moves();
     for (const row of cancelled) moves.move(row.deferrals > 0 ? 'deferred' : 'queued', 'cancelled');
-    await moves.write(tx, of, CAMPAIGN_SHARD);
+    moves.write(tx, of, CAMPAIGN_SHARD);
     if (cancelled.length === 0 && !(await hasUnfinished(tx, of))) return { kind: 'done' };
     return again(SWEEP_AGAIN_MS);
   });

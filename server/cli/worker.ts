@@ -33,6 +33,7 @@ export async function runWorker({ config, log, scope }: WorkerOptions): Promise<
   const database = new Database(config.databaseUrl, {
     connectionsMax: DATABASE_CONNECTIONS,
     applicationName: 'camp worker',
+    pipeline: true,
   });
   const secret = config.secret ?? (await database.withSystem((tx) => installationSecret(tx)));
   const contents = new CampaignContents({

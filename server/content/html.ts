@@ -6,6 +6,7 @@
  * changes it by splicing and every other byte stays (MSO conditionals, odd markup, Liquid tags).
  */
 import { RewritingStream } from 'parse5-html-rewriting-stream';
+import { escapeHtml } from './liquid-filters-text.ts';
 import { findLiquid, type LiquidSpan, maskLiquid, tagMask, valueMask } from './opaque.ts';
 
 /** Literal text, entities decoded, or a piece of Liquid. */
@@ -33,11 +34,12 @@ export interface HtmlEdit {
 /** In order. What is in a conditional comment is no element: it is part of the comment. */
 export function readHtml(html: string): HtmlToken[] {
   const spans = findLiquid(html);
+  const spansIn = spanCursor(spans);
   const tokens: HtmlToken[] = [];
   const parser = new RewritingStream();
   parser.on('doctype', (doctype) => tokens.push({ kind: 'doctype', ...place(doctype.sourceCodeLocation) }));
   parser.on('startTag', ({ tagName: name, attrs, sourceCodeLocation }) => {
-    const attributes = readAttributes(attrs, sourceCodeLocation, spans);
+    const attributes = readAttributes(attrs, sourceCodeLocation, spansIn);
     tokens.push({ kind: 'start', name, attributes, ...place(sourceCodeLocation) });
   });
   parser.on('endTag', ({ tagName: name, sourceCodeLocation }) => {
@@ -48,7 +50,7 @@ export function readHtml(html: string): HtmlToken[] {
       kind,
       ({ text, sourceCodeLocation }: { text: string; sourceCodeLocation?: Location | null }) => {
         const { start, end } = place(sourceCodeLocation);
-        tokens.push({ kind, pieces: unmask(text, spans, start, end), start, end });
+        tokens.push({ kind, pieces: unmask(text, spansIn, start, end), start, end });
       },
     );
   }
@@ -71,12 +73,12 @@ function place(location: Location | null | undefined): { start: number; end: num
 function readAttributes(
   attributes: readonly { name: string; value: string }[],
   location: Location | null | undefined,
-  spans: readonly LiquidSpan[],
+  spansIn: SpansIn,
 ): Map<string, HtmlAttribute> {
   return new Map(
     attributes.map(({ name, value }) => {
       const { start, end } = place(location?.attrs?.[name]);
-      return [name, { pieces: unmask(value, spans, start, end), start, end }];
+      return [name, { pieces: unmask(value, spansIn, start, end), start, end }];
     }),
   );
 }
@@ -87,8 +89,8 @@ const maskRun = new RegExp(`([${valueMask}${tagMask}]+)`);
  * The pieces of a decoded text that stood at [start, end). Decoding keeps the masks, so the spans fill the runs of
  * mask characters in order. A very long text comes in parts and a span may be cut: it belongs to where it starts.
  */
-function unmask(decoded: string, spans: readonly LiquidSpan[], start: number, end: number): HtmlPiece[] {
-  const inside = spans.filter((span) => span.start < end && span.end > start);
+function unmask(decoded: string, spansIn: SpansIn, start: number, end: number): HtmlPiece[] {
+  const inside = spansIn(start, end);
   if (inside.length === 0) return decoded === '' ? [] : [decoded];
   const pieces: HtmlPiece[] = [];
   for (const part of decoded.split(maskRun)) {
@@ -104,6 +106,19 @@ function unmask(decoded: string, spans: readonly LiquidSpan[], start: number, en
   return pieces;
 }
 
+type SpansIn = (start: number, end: number) => LiquidSpan[];
+
+/** Finds the spans that touch [start, end), for questions in rising order of `start`. */
+function spanCursor(spans: readonly LiquidSpan[]): SpansIn {
+  let first = 0;
+  return (start, end) => {
+    while ((spans[first]?.end ?? Number.POSITIVE_INFINITY) <= start) first += 1;
+    let last = first;
+    while ((spans[last]?.start ?? Number.POSITIVE_INFINITY) < end) last += 1;
+    return spans.slice(first, last);
+  };
+}
+
 /** Applies edits that do not overlap. */
 export function splice(source: string, edits: readonly HtmlEdit[]): string {
   let result = '';
@@ -115,20 +130,9 @@ export function splice(source: string, edits: readonly HtmlEdit[]): string {
   return result + source.slice(position);
 }
 
-const entityOf: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-const characterOf = new Map(Object.entries(entityOf).map(([character, entity]) => [entity, character]));
+const characterOf = new Map(['&', '<', '>', '"', "'"].map((character) => [escapeHtml(character), character]));
 
-export function escapeHtml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => entityOf[character] ?? character);
-}
-
-/** Undoes `escapeHtml`, which is also what Liquid's escaping of printed values writes. */
+/** Undoes Liquid's escaping of printed values. */
 export function unescapeHtml(text: string): string {
-  return text.replaceAll(/&(?:amp|lt|gt|quot|#39);/g, (entity) => characterOf.get(entity) ?? entity);
+  return text.replaceAll(/&(?:amp|lt|gt|#34|#39);/g, (entity) => characterOf.get(entity) ?? entity);
 }

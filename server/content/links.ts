@@ -12,7 +12,8 @@
  * Left as they are: other schemes, `#`, the unsubscribe link, `data-track="off"` (the attribute goes), links in
  * conditional comments, and a URL whose Liquid block begins or ends outside of it.
  */
-import { escapeHtml, type HtmlAttribute, type HtmlEdit, type HtmlPiece, readHtml, splice } from './html.ts';
+import { type HtmlAttribute, type HtmlEdit, type HtmlPiece, readHtml, splice } from './html.ts';
+import { escapeHtml } from './liquid-filters-text.ts';
 import { balancedCount, findLiquid, type LiquidSpan, maskLiquid } from './opaque.ts';
 import type { CampaignSigner } from './tokens.ts';
 
@@ -103,27 +104,31 @@ function isUnsubscribeLink(pieces: readonly HtmlPiece[]): boolean {
   );
 }
 
-const urlInText = new RegExp(`https?://[^\\s<>"${'`'}]+`, 'gi');
+const urlInText = /https?:\/\/[^\s<>"`]+/gi;
 
 /** The same plain text with tracked links, in marks. */
 export function trackText(text: string, tracking: Tracking): string {
   const spans = findLiquid(text);
+  const masked = maskLiquid(text, spans);
   const edits: HtmlEdit[] = [];
-  for (const match of maskLiquid(text, spans).matchAll(urlInText)) {
+  let position = 0;
+  for (;;) {
+    urlInText.lastIndex = position;
+    const match = urlInText.exec(masked);
+    if (!match) return splice(text, edits);
     const start = match.index;
-    const end = start + urlLength(match[0], start, spans);
+    const inside = spans.filter((span) => span.start >= start && span.start < start + match[0].length);
+    const end = start + urlLength(match[0], inside, start);
     const url = text.slice(start, end);
-    if (!webUrl.test(url)) continue;
-    const withLiquid = spans.some((span) => span.start < end && span.end > start);
-    edits.push({ start, end, text: withLiquid ? urlStartMark + url + urlEndMark : clickUrl(url, tracking) });
+    const tracked = inside.some((span) => span.end <= end) ? urlStartMark + url + urlEndMark : clickUrl(url, tracking);
+    if (webUrl.test(url)) edits.push({ start, end, text: tracked });
+    position = end;
   }
-  return splice(text, edits);
 }
 
 /** Without the punctuation of the sentence around it, and without a Liquid block that goes on behind it. */
-function urlLength(masked: string, start: number, spans: readonly LiquidSpan[]): number {
-  const inside = spans.filter((span) => span.start >= start && span.start < start + masked.length);
-  const cut = inside[balancedCount(inside)];
+function urlLength(masked: string, spans: readonly LiquidSpan[], start: number): number {
+  const cut = spans[balancedCount(spans)];
   const url = cut ? masked.slice(0, cut.start - start) : masked;
   const hasParenthesis = url.includes('(');
   return url.replace(hasParenthesis ? /[.,;:!?'\]]+$/ : /[.,;:!?'\])]+$/, '').length;

@@ -39,6 +39,7 @@ const ENTITIES = new Map([
 const CHARACTERS = new Map([...ENTITIES].map(([character, entity]) => [entity, character]));
 
 export function escapeHtml(value: string): string {
+  if (!/[&<>"']/.test(value)) return value;
   return value.replace(/[&<>"']/g, (character) => ENTITIES.get(character) ?? character);
 }
 

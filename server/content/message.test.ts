@@ -28,6 +28,7 @@ const ownText = `Dear {{ name }},
 .{{ topic }}
 {{ topic }}
 From {{ topic }}
+Bye
 `;
 
 const expectedHeaders = [
@@ -48,6 +49,7 @@ const awkward = fc
       { weight: 3, arbitrary: fc.string({ unit: 'grapheme', maxLength: 40 }) },
       fc.constantFrom('.', '\n.', '\r\n.\r\n', '\nFrom ', ' ', '\t', ' \n', '\r', '\n', '\r\nBcc: evil@example.com\r\n', '\n\n<b>'),
       fc.constantFrom('👩‍👩‍👧‍👦', 'שלום עולם', 'e\u0301', 'مرحبا', '=?UTF-8?Q?=41?=', '"', '\\', ',', ';', '<a@b.example>', '(c)', '@', '='),
+      fc.constantFrom('\u0001', '\u0002https://evil.example\u0003', '\0', '\u007f', '\u0085', '\u2028', '\ud800', '\u00a0'),
       fc.constantFrom('x'.repeat(300), '字'.repeat(100), '--=_01890a5dac96774bbcceb302099a8058--', '{{ x }}', '&amp;', '%'),
     ),
     { maxLength: 8 },
@@ -67,16 +69,16 @@ test('whatever a contact is called and has as attributes, two mail readers show 
         subject: header(`${first}: ${topic}`),
         fromName: header(fromName),
         toName: header(name),
-        text: lines(`Dear ${name},\n.${topic}\n${topic}\nFrom ${topic}`),
-        html: lines(
-          `<!doctype html>\n<html><head><title>News</title></head><body>\n<p>Dear ${escape(name)}, <b>${escape(topic)}</b></p>\n` +
-            `.a line with a dot\nFrom a line with From\n<p>${escape(topic)}</p>\n`,
-        ),
+        text: `Dear ${lines(name)},\n.${lines(topic)}\n${lines(topic)}\nFrom ${lines(topic)}\nBye`,
+        html:
+          '<!doctype html>\n<html><head><title>News</title></head><body>\n' +
+          `<p>Dear ${escape(lines(name))}, <b>${escape(lines(topic))}</b></p>\n` +
+          `.a line with a dot\nFrom a line with From\n<p>${escape(lines(topic))}</p>\n`,
       };
       await assertPostalMime(data, expected);
       await assertMailparser(data, expected);
     }),
-    { numRuns: 1500 },
+    { numRuns: 8000 },
   );
 });
 
@@ -95,7 +97,7 @@ async function assertPostalMime(data: string, expected: Expected): Promise<void>
   assert.deepEqual(mail.from, { address: 'news@green.example', name: expected.fromName });
   assert.deepEqual(mail.to, [{ address: 'ann@example.com', name: expected.toName }]);
   assert.equal(mail.cc ?? mail.bcc, undefined);
-  assert.equal(lines(mail.text ?? ''), expected.text, 'postal-mime text');
+  assert.equal(lines(mail.text ?? '').replace(/\n$/, ''), expected.text, 'postal-mime text');
   assert.equal(lines(beforePixel(mail.html ?? '')), expected.html, 'postal-mime html');
   assert.deepEqual(mail.attachments, []);
 }
@@ -107,7 +109,7 @@ async function assertMailparser(data: string, expected: Expected): Promise<void>
   assert.deepEqual(mail.from?.value, [{ address: 'news@green.example', name: expected.fromName }]);
   assert.ok(mail.to && !Array.isArray(mail.to));
   assert.deepEqual(mail.to.value, [{ address: 'ann@example.com', name: expected.toName }]);
-  assert.equal(lines(mail.text ?? ''), expected.text, 'mailparser text');
+  assert.equal(lines(mail.text ?? '').replace(/\n$/, ''), expected.text, 'mailparser text');
   assert.equal(lines(beforePixel(mail.html || '')), expected.html, 'mailparser html');
   assert.deepEqual(mail.attachments, []);
 }
@@ -122,9 +124,8 @@ function beforePixel(html: string): string {
   return html.slice(0, html.indexOf('<img src="https://track.green.example/o/'));
 }
 
-/** Readers agree on line breaks only up to their form and their number at the end. */
 function lines(text: string): string {
-  return text.toWellFormed().replaceAll(/\r\n|\r|\n/g, '\n').replace(/\n+$/, '');
+  return text.toWellFormed().replaceAll(/\r\n|\r|\n/g, '\n');
 }
 
 function header(text: string): string {

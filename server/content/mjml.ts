@@ -22,15 +22,17 @@ export function mjmlToHtml(text: string, name = 'template', lineOffset = 0): str
 
   const stand = new StandIns(text);
   const masked = hideFromMjml(text, stand);
+  const failMasked: Fail = (offset, problem) =>
+    fail(stand.restore(masked.slice(0, offset), 'source').length, problem);
+  refuseWrongNesting(masked, failMasked);
   const result = new Engine().toHtml(masked);
   if (result.type === 'error') {
     const { offset, problem } = explain(result, masked);
-    return fail(stand.restore(masked.slice(0, offset), 'source').length, problem);
+    return failMasked(offset, problem);
   }
-  const [warning] = result.warnings.filter(({ kind }) => kind === 'inline-style-unsupported');
-  if (warning) {
-    const offset = stand.restore(masked.slice(0, warning.span.start), 'source').length;
-    fail(offset, 'mj-style inline="inline" is not supported; use attributes, mj-class or a plain mj-style');
+  const inlined = result.warnings.find(({ kind }) => kind === 'inline-style-unsupported');
+  if (inlined) {
+    failMasked(inlined.span.start, 'mj-style inline="inline" is not supported; use attributes or a plain mj-style');
   }
   refuseLosses(text, result.content, stand, fail);
   return stand.restore(result.content, 'html');
@@ -101,28 +103,42 @@ function hideInValue(value: string, stand: StandIns): string {
   return value.slice(0, start) + hidden.replaceAll('"', (mark) => stand.hide(mark, '&quot;')) + quote;
 }
 
+const tagOrComment = /<!--.*?-->|<(\/?)([a-z][\w:-]*)(?:"[^"]*"|'[^']*'|[^"'>])*?(\/?)>/gis;
+const voidElements: ReadonlySet<string> = new Set(
+  ['area', 'base', 'br', 'col', 'embed', 'hr', 'img', 'input', 'link', 'meta', 'source', 'track', 'wbr'],
+);
+
+/** mrml lets any end tag end any element, and then finds the end of the document in the wrong place or not at all. */
+function refuseWrongNesting(masked: string, fail: Fail): void {
+  const open: { name: string; start: number }[] = [];
+  for (const { index: start, 1: slash, 2: name, 3: selfClosing } of masked.matchAll(tagOrComment)) {
+    if (name === undefined || voidElements.has(name.toLowerCase())) continue;
+    if (!slash && !selfClosing) open.push({ name, start });
+    if (!slash) continue;
+    const ended = open.pop();
+    if (ended?.name === name) continue;
+    fail(start, `</${name}> ends ${ended ? `the element <${ended.name}>` : 'nothing'}; close elements in order`);
+  }
+  const [unclosed] = open.slice(-1);
+  if (unclosed) fail(unclosed.start, `<${unclosed.name}> is not closed; add </${unclosed.name}>`);
+}
+
 /** What mrml could not read, and where in the text that it was given. */
 function explain(error: ToHtmlError, masked: string): { offset: number; problem: string } {
   if (error.origin === 'render') return { offset: 0, problem: `MJML cannot be rendered: ${error.message}` };
   const { details } = error;
   if (details.type === 'parser-error') {
-    const [problem = details.source, row, column] = details.source.split(/ at (\d+):(\d+)(?: cause .*)?$/s);
-    return {
-      offset: offsetOf(masked, Number(row), Number(column)),
-      problem: `MJML is not well-formed: ${problem}`,
-    };
+    const [problem = '', row, column] = details.source.split(/ at (\d+):(\d+)(?: cause .*)?$/s);
+    const offset = offsetOf(masked, Number(row), Number(column));
+    return { offset, problem: `MJML is not well-formed: ${problem}` };
   }
+  const start = 'position' in details ? details.position.start : 0;
+  // A text begins with the white space before it.
+  const offset = start + Math.max(masked.slice(start).search(/\S/), 0);
   if (details.type === 'unexpected-token' || details.type === 'unexpected-element') {
-    const problem =
-      'MJML does not allow this here; close elements in order, and put Liquid around a whole block or inside its text';
-    return { offset: details.position.start, problem };
+    return { offset, problem: 'MJML does not allow this here; put Liquid around a whole block, or inside its text' };
   }
-  const offset = 'position' in details ? details.position.start : masked.trimEnd().length;
-  const ends = details.type === 'end-of-stream';
-  return {
-    offset,
-    problem: ends ? 'MJML ends inside an element; close every element' : `MJML has a ${details.type}`,
-  };
+  return { offset, problem: `MJML cannot be read (${details.type}); begin with <mjml> and end with </mjml>` };
 }
 
 function offsetOf(text: string, row: number, column: number): number {

@@ -12,9 +12,10 @@
  * After this, message.ts makes mails of it; `render` shows what a recipient reads, without tracking.
  */
 import { headerText } from './encodings.ts';
-import { escapeHtml, type HtmlToken, readHtml, splice } from './html.ts';
+import { type HtmlToken, readHtml, splice } from './html.ts';
 import { htmlToText } from './html-to-text.ts';
 import { type LiquidTemplate, type MergeField, parseLiquid } from './liquid.ts';
+import { escapeHtml } from './liquid-filters-text.ts';
 import { mjmlToHtml } from './mjml.ts';
 import { findLiquid } from './opaque.ts';
 import { TemplateError } from './template-error.ts';

@@ -15,7 +15,7 @@ import { isAlive } from './embedded-postgres-postmaster.ts';
 const isRoot = process.getuid?.() === 0;
 
 /** Starts a server as another process would, says where it is, and stays until its input ends or it is killed. */
-const USER_OF_POSTGRES = `
+const START_AND_STAY = `
 import { startEmbeddedPostgres } from ${JSON.stringify(import.meta.resolve('./embedded-postgres.ts'))};
 const { url, pid } = await startEmbeddedPostgres({ dataDir: process.argv[1] });
 console.log(JSON.stringify({ url, pid }));
@@ -248,9 +248,7 @@ interface ElsewhereServer {
 }
 
 async function startElsewhere(dataDir: string): Promise<ElsewhereServer> {
-  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', USER_OF_POSTGRES, dataDir], {
-    stdio: 'pipe',
-  });
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', START_AND_STAY, dataDir]);
   const [line] = await once(createInterface(child.stdout), 'line');
   return { process: child, server: JSON.parse(line) };
 }

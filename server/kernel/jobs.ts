@@ -171,7 +171,7 @@ async function writeOutcome(tx: Tx, fence: JobFence, job: ClaimedJob, outcome: J
   const again = nextRun(job, outcome);
   if (!again) return queries.finishJob(tx, fence, 'dead', outcome.kind === 'failed' ? outcome.error : null);
   const ours = await queries.requeueJob(tx, fence, again);
-  await queries.wakeLane(tx, jobLane(fence.workspaceId), again.dueInMs);
+  queries.wakeLane(tx, jobLane(fence.workspaceId), again.dueInMs);
   return ours;
 }
 
@@ -185,5 +185,5 @@ function nextRun(job: ClaimedJob, outcome: Exclude<JobOutcome, { kind: 'done' }>
 /** What a dead worker's jobs mean: they run again. For WorkerSession. */
 export async function recoverJobsOf(tx: Tx, workspaceId: string, deadWorkerId: string): Promise<void> {
   const recovered = await queries.recoverJobs(tx, workspaceId, deadWorkerId);
-  if (recovered.length > 0) await queries.wakeLane(tx, jobLane(workspaceId), 0);
+  if (recovered.length > 0) queries.wakeLane(tx, jobLane(workspaceId), 0);
 }

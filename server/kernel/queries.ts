@@ -110,9 +110,9 @@ export function setLaneDue(tx: Tx, lane: LaneKey, nextDueAt: Date | null) {
     WHERE workspace_id = ${lane.workspaceId} AND queue = ${lane.queue} AND key = ${lane.key} AND number = ${lane.number}`);
 }
 
-/** Makes sure that the lane is looked at again in `dueInMs` at the latest. Last statement of the caller's transaction. */
-export function wakeLane(tx: Tx, lane: LaneKey, dueInMs: number) {
-  return tx.query(sql`UPDATE lane SET next_due_at = least(next_due_at, now() + ${dueInMs} * interval '1 ms')
+/** Makes sure that the lane is looked at again in `dueInMs` at the latest. With the commit: see kernel/lanes.ts. */
+export function wakeLane(tx: Tx, lane: LaneKey, dueInMs: number): void {
+  tx.atCommit(sql`UPDATE lane SET next_due_at = least(next_due_at, now() + ${dueInMs} * interval '1 ms')
     WHERE workspace_id = ${lane.workspaceId} AND queue = ${lane.queue} AND key = ${lane.key} AND number = ${lane.number}`);
 }
 

@@ -11,7 +11,7 @@ export interface EventColumns {
 }
 
 export function insertEvents(tx: Tx, workspaceId: string, campaignId: string, events: EventColumns) {
-  return tx.query(sql`
+  tx.atCommit(sql`
     INSERT INTO event (workspace_id, campaign_id, contact_id, kind, attempt, detail, rule)
     SELECT ${workspaceId}, ${campaignId}, t.* FROM unnest(${events.contactIds}::uuid[], ${events.kinds}::text[],
       ${events.attempts}::int[], ${events.details}::text[], ${events.rules}::text[]) AS t`);
@@ -22,7 +22,7 @@ export function insertSuppressions(
   workspaceId: string,
   rows: { emails: string[]; rules: (string | null)[]; details: (string | null)[] },
 ) {
-  return tx.query(sql`
+  tx.atCommit(sql`
     INSERT INTO suppression (workspace_id, email, reason, rule, detail)
     SELECT ${workspaceId}, t.email, 'hard_bounce', t.rule, t.detail
     FROM unnest(${rows.emails}::text[], ${rows.rules}::text[], ${rows.details}::text[]) AS t(email, rule, detail)

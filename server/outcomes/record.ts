@@ -21,14 +21,14 @@ export interface MessageEvent {
   suppress: boolean;
 }
 
-export async function recordEvents(
+export function recordEvents(
   tx: Tx,
   workspaceId: string,
   campaignId: string,
   events: MessageEvent[],
-): Promise<void> {
+): void {
   if (events.length === 0) return;
-  await queries.insertEvents(tx, workspaceId, campaignId, {
+  queries.insertEvents(tx, workspaceId, campaignId, {
     contactIds: events.map((event) => event.contactId),
     kinds: events.map((event) => event.kind),
     attempts: events.map((event) => event.attempt),
@@ -37,7 +37,7 @@ export async function recordEvents(
   });
   const suppressed = events.filter((event) => event.suppress);
   if (suppressed.length === 0) return;
-  await queries.insertSuppressions(tx, workspaceId, {
+  queries.insertSuppressions(tx, workspaceId, {
     emails: suppressed.map((event) => event.email),
     rules: suppressed.map((event) => event.rule),
     details: suppressed.map((event) => clean(event.detail)),

@@ -41,18 +41,14 @@ export async function claim(
     queries.claimMessages(tx, { ...key, lane: lane.number, workerId: of.workerId, limit, from: start });
   const rows = await take(of.limit, from);
   if (rows.length < of.limit && from) rows.push(...(await take(of.limit - rows.length, null)));
-  of.hints.set(lane, rows.length < of.limit ? null : latest(rows));
+  of.hints.set(lane, rows.length < of.limit ? null : (rows[0]?.latestDueAt ?? null));
   const moves = new Moves();
   for (const row of rows) moves.move(row.deferrals > 0 ? 'deferred' : 'queued', 'claimed');
-  await moves.write(tx, key, of.shard);
-  return rows.map(({ dueAt: _, attributes, ...row }) => ({
+  moves.write(tx, key, of.shard);
+  return rows.map(({ latestDueAt: _, attributes, ...row }) => ({
     ...key,
     ...row,
     lane: lane.number,
     attributes: attributes ?? {},
   }));
-}
-
-function latest(rows: queries.ClaimedRow[]): Date | null {
-  return rows.reduce<Date | null>((max, row) => (max === null || row.dueAt > max ? row.dueAt : max), null);
 }

@@ -14,7 +14,8 @@ export interface ClaimedRow {
   attributes: Record<string, unknown> | null;
   attempt: number;
   deferrals: number;
-  dueAt: Date;
+  /** Of the whole claim: where the next scan may start. */
+  latestDueAt: Date;
   suppressedBy: string | null;
   secondsLeft: number;
 }
@@ -24,9 +25,11 @@ export interface ClaimedRow {
  *
  * Lock: FOR UPDATE SKIP LOCKED, so that workers never wait for one another. The CTE is materialized: a join may run its
  * inner side twice, and a LIMIT that runs twice claims twice. Expected plan: Index Scan on message_claim without a
- * sort, then one primary-key lookup a row. `from` lets the scan start behind the rows that earlier claims took and
- * vacuum has not removed; it is a hint, and a claim that came up short starts over from the beginning.
- * Whether the recipient may still be written to is decided here, in the snapshot of the claim.
+ * sort, then primary-key lookups. Rows are looked up by = ANY and LATERAL … LIMIT 1 instead of joins: a campaign starts
+ * on tables whose statistics still say that they are empty, and a join would then be planned the wrong way round.
+ * `from` lets the scan start behind the rows that earlier claims took and vacuum has not removed; it is a hint, and a
+ * claim that came up short starts over from the beginning. Whether the recipient may still be written to is decided
+ * here, in the snapshot of the claim.
  */
 export function claimMessages(
   tx: Tx,
@@ -39,23 +42,27 @@ export function claimMessages(
         AND due_at >= coalesce(${of.from}::timestamptz, '-infinity') AND due_at <= now()
       ORDER BY due_at, contact_id LIMIT ${of.limit} FOR UPDATE SKIP LOCKED),
     claimed AS (
-      UPDATE message m SET state = 'claimed', worker_id = ${of.workerId}, due_at = NULL, attempt = m.attempt + 1
-      FROM due
-      WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId} AND m.contact_id = due.contact_id
-      RETURNING m.contact_id, m.email, m.attempt, m.deferrals, due.due_at)
-    SELECT m.contact_id AS "contactId", m.email, c.name, c.attributes, m.attempt, m.deferrals, m.due_at AS "dueAt",
+      UPDATE message SET state = 'claimed', worker_id = ${of.workerId}, due_at = NULL, attempt = attempt + 1
+      WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
+        AND contact_id = ANY (ARRAY(SELECT contact_id FROM due))
+      RETURNING contact_id, email, attempt, deferrals)
+    SELECT m.contact_id AS "contactId", m.email, c.name, c.attributes, m.attempt, m.deferrals,
+      (SELECT max(due_at) FROM due) AS "latestDueAt",
       CASE
         WHEN c.id IS NULL THEN 'the contact was deleted'
-        WHEN u.email IS NOT NULL THEN 'on the suppression list: ' || u.reason
-        WHEN NOT EXISTS (SELECT FROM subscription s WHERE s.workspace_id = ${of.workspaceId}
-          AND s.list_id = ANY(p.list_ids) AND s.contact_id = m.contact_id AND s.status = 'subscribed')
-        THEN 'no longer subscribed'
+        WHEN u.reason IS NOT NULL THEN 'on the suppression list: ' || u.reason
+        WHEN s.contact_id IS NULL THEN 'no longer subscribed'
       END AS "suppressedBy",
       extract(epoch FROM p.started_at - now())::float8 + p.give_up_seconds AS "secondsLeft"
     FROM claimed m
     JOIN campaign p ON p.workspace_id = ${of.workspaceId} AND p.id = ${of.campaignId}
-    LEFT JOIN contact c ON c.workspace_id = ${of.workspaceId} AND c.id = m.contact_id
-    LEFT JOIN suppression u ON u.workspace_id = ${of.workspaceId} AND u.email = m.email`);
+    LEFT JOIN LATERAL (SELECT id, name, attributes FROM contact
+      WHERE workspace_id = ${of.workspaceId} AND id = m.contact_id LIMIT 1) c ON true
+    LEFT JOIN LATERAL (SELECT reason FROM suppression
+      WHERE workspace_id = ${of.workspaceId} AND email = m.email LIMIT 1) u ON true
+    LEFT JOIN LATERAL (SELECT contact_id FROM subscription
+      WHERE workspace_id = ${of.workspaceId} AND list_id = ANY (p.list_ids) AND contact_id = m.contact_id
+        AND status = 'subscribed' LIMIT 1) s ON true`);
 }
 
 /** Read under the lane's lock: see kernel/lanes.ts. */
@@ -85,7 +92,8 @@ export async function markCommitting(
   const marked = await tx.query<{ contact_id: string }>(sql`
     UPDATE message m SET state = 'committing'
     FROM unnest(${rows.contactIds}::uuid[], ${rows.attempts}::int[]) AS t(contact_id, attempt)
-    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId} AND m.contact_id = t.contact_id
+    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId}
+      AND m.contact_id = ANY (${rows.contactIds}::uuid[]) AND m.contact_id = t.contact_id
       AND m.worker_id = ${of.workerId} AND m.attempt = t.attempt AND m.state = 'claimed'
       AND EXISTS (SELECT FROM campaign c WHERE c.workspace_id = ${of.workspaceId} AND c.id = ${of.campaignId}
         AND c.state IN ('sending', 'finishing'))
@@ -104,6 +112,7 @@ export async function alreadyCommitting(
     JOIN unnest(${rows.contactIds}::uuid[], ${rows.attempts}::int[]) AS t(contact_id, attempt)
       ON m.contact_id = t.contact_id AND m.attempt = t.attempt
     WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId}
+      AND m.contact_id = ANY (${rows.contactIds}::uuid[])
       AND m.worker_id = ${of.workerId} AND m.state = 'committing'`);
   return marked.map((row) => row.contact_id);
 }
@@ -129,7 +138,8 @@ export async function settleMessages(
     FROM unnest(${rows.contactIds}::uuid[], ${rows.attempts}::int[], ${rows.from}::text[], ${rows.to}::text[],
       ${rows.dueInMs}::float8[], ${rows.spent}::int[])
       AS t(contact_id, attempt, from_state, to_state, due_in_ms, spent)
-    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId} AND m.contact_id = t.contact_id
+    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId}
+      AND m.contact_id = ANY (${rows.contactIds}::uuid[]) AND m.contact_id = t.contact_id
       AND m.worker_id = ${of.workerId} AND m.attempt = t.attempt AND m.state = t.from_state
     RETURNING m.contact_id`);
   return settled.map((row) => row.contact_id);
@@ -141,7 +151,8 @@ export async function alreadySettled(tx: Tx, of: CampaignKey, rows: SettledColum
     SELECT m.contact_id FROM message m
     JOIN unnest(${rows.contactIds}::uuid[], ${rows.attempts}::int[], ${rows.to}::text[]) AS t(contact_id, attempt, to_state)
       ON m.contact_id = t.contact_id AND m.attempt = t.attempt AND m.state = t.to_state
-    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId} AND m.worker_id IS NULL`);
+    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId}
+      AND m.contact_id = ANY (${rows.contactIds}::uuid[]) AND m.worker_id IS NULL`);
   return settled.map((row) => row.contact_id);
 }
 
@@ -174,10 +185,10 @@ export function cancelWaiting(tx: Tx, of: CampaignKey, limit: number) {
       SELECT contact_id FROM message
       WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId} AND due_at IS NOT NULL
       LIMIT ${limit} FOR UPDATE SKIP LOCKED)
-    UPDATE message m SET state = 'cancelled', due_at = NULL FROM waiting
-    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId}
-      AND m.contact_id = waiting.contact_id
-    RETURNING m.deferrals`);
+    UPDATE message SET state = 'cancelled', due_at = NULL
+    WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
+      AND contact_id = ANY (ARRAY(SELECT contact_id FROM waiting))
+    RETURNING deferrals`);
 }
 
 /** Whether any message waits or is owned by a worker: two probes of two partial indexes. */

@@ -14,17 +14,17 @@ export async function recoverMessagesOf(tx: Tx, workspaceId: string, deadWorkerI
   const rows = await queries.recoverMessages(tx, workspaceId, deadWorkerId);
   const byCampaign = Map.groupBy(rows, (row) => row.campaignId);
   for (const campaignId of [...byCampaign.keys()].sort())
-    await explain(tx, { workspaceId, campaignId }, byCampaign.get(campaignId) ?? []);
+    explain(tx, { workspaceId, campaignId }, byCampaign.get(campaignId) ?? []);
 }
 
-async function explain(tx: Tx, of: queries.CampaignKey, rows: queries.RecoveredRow[]): Promise<void> {
+function explain(tx: Tx, of: queries.CampaignKey, rows: queries.RecoveredRow[]): void {
   const moves = new Moves();
   for (const row of rows) moves.move(row.state === 'uncertain' ? 'committing' : 'claimed', row.state);
-  await recordEvents(tx, of.workspaceId, of.campaignId, rows.flatMap(uncertainty));
-  await moves.write(tx, of, RECOVERY_SHARD);
+  recordEvents(tx, of.workspaceId, of.campaignId, rows.flatMap(uncertainty));
+  moves.write(tx, of, RECOVERY_SHARD);
   const lanes = new Set(rows.filter((row) => row.state !== 'uncertain').map((row) => row.lane));
   for (const number of [...lanes].sort((a, b) => a - b))
-    await wakeLane(tx, { workspaceId: of.workspaceId, queue: 'message', key: of.campaignId, number }, 0);
+    wakeLane(tx, { workspaceId: of.workspaceId, queue: 'message', key: of.campaignId, number }, 0);
 }
 
 function uncertainty(row: queries.RecoveredRow) {

@@ -18,7 +18,7 @@ import { Moves, SHARDS } from '../stats/counters.ts';
 import * as queries from './queries.ts';
 import { type MessageState, mayMove } from './states.ts';
 
-const ROWS_PER_COMMIT_MAX = 1_000;
+const ROWS_PER_COMMIT_MAX = 250;
 const RETRY_MS = 200;
 /** How long the relay may be kept waiting for the dot while the database is away. */
 const MARK_WAIT_MS_MAX = 60_000;
@@ -151,10 +151,12 @@ export class Writer {
     const shard = this.#shard;
     const written = await database.withWorkspace(batch.key.workspaceId, async (tx) => {
       const moves = new Moves();
-      const marked = await writeMarks(tx, of, batch.marks, moves, again);
-      const settled = await writeResults(tx, of, batch.results, moves, again);
-      await moves.write(tx, batch.key, shard);
-      await wakeLanes(tx, batch.key, settled.fresh);
+      const [marked, settled] = await Promise.all([
+        writeMarks(tx, of, batch.marks, moves, again),
+        writeResults(tx, of, batch.results, moves, again),
+      ]);
+      moves.write(tx, batch.key, shard);
+      wakeLanes(tx, batch.key, settled.fresh);
       return { marked, settled };
     });
     for (const mark of batch.marks) mark.answer(written.marked.has(mark.message.contactId));
@@ -233,7 +235,7 @@ async function writeResults(
   const written = new Set(await queries.settleMessages(tx, of, rows));
   const fresh = results.filter((result) => written.has(result.message.contactId));
   for (const result of fresh) moves.move(result.from, result.to);
-  await recordEvents(tx, of.workspaceId, of.campaignId, fresh.flatMap(eventOf));
+  recordEvents(tx, of.workspaceId, of.campaignId, fresh.flatMap(eventOf));
   return { fresh, before };
 }
 
@@ -244,13 +246,13 @@ function eventOf({ message, event }: Result): MessageEvent[] {
 }
 
 /** Last in the transaction: a lane's lock is held for as short as can be. */
-async function wakeLanes(tx: Tx, key: queries.CampaignKey, results: Result[]): Promise<void> {
+function wakeLanes(tx: Tx, key: queries.CampaignKey, results: Result[]): void {
   const earliest = new Map<number, number>();
   for (const { message, dueInMs } of results)
     if (dueInMs !== null)
       earliest.set(message.lane, Math.min(dueInMs, earliest.get(message.lane) ?? Number.POSITIVE_INFINITY));
   for (const [number, dueInMs] of [...earliest].sort(([a], [b]) => a - b))
-    await kernelQueries.wakeLane(
+    kernelQueries.wakeLane(
       tx,
       { workspaceId: key.workspaceId, queue: 'message', key: key.campaignId, number },
       dueInMs,

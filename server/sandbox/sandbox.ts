@@ -33,7 +33,9 @@ export interface Sandbox {
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const folder = join(resolve(options.dataDir), 'sandbox');
   const program = join(import.meta.dirname, 'main.ts');
-  const child = fork(program, [folder, String(options.port ?? 0), String(options.seed ?? 1)]);
+  const child = fork(program, [folder, String(options.port ?? 0), String(options.seed ?? 1)], {
+    execArgv: [],
+  });
   const ended = once(child, 'exit');
   const first = await answer(child);
   if (first.kind !== 'ready')

@@ -21,8 +21,8 @@ async function play(
   judge: (opened: OpenResult, scope: Scope) => Promise<void> | void,
   { query = 'tls=none', user = '', timeouts = {} }: Play = {},
 ): Promise<void> {
-  await using scope = Scope.root('test');
   await using relay = await scriptedRelay(script);
+  await using scope = Scope.root('test');
   const options = parseSmtpUrl(`smtp://${user}127.0.0.1:${relay.port}?${query}`);
   await judge(await openConnection(scope, { ...options, heloName: 'camp.test', timeouts }), scope);
   await relay.played;

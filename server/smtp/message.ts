@@ -59,8 +59,10 @@ function lineFault(data: string): string | null {
   while (start < data.length) {
     const lf = data.indexOf('\n', start);
     const cr = data.indexOf('\r', start);
-    const end = lf < 0 && cr < 0 ? data.length : lf - 1;
-    if (cr !== (lf < 0 ? -1 : end)) return 'The message has a bare CR or LF: every line must end in CRLF.';
+    const unended = lf < 0 && cr < 0;
+    if (!unended && (cr < 0 || lf !== cr + 1))
+      return 'The message has a bare CR or LF: every line must end in CRLF.';
+    const end = unended ? data.length : cr;
     if (end - start > LINE_BYTES_MAX) return `The message has a line longer than ${LINE_BYTES_MAX} bytes.`;
     start = end + 2;
   }

@@ -68,8 +68,8 @@ const tooLong = `a reply longer than ${REPLY_BYTES_MAX} bytes or ${REPLY_LINES_M
 function toReply(lines: readonly string[]): Reply {
   let enhanced: string | null = null;
   let text = '';
-  for (const [index, line] of lines.entries()) {
-    const rest = line.slice(4);
+  for (let index = 0; index < lines.length; index++) {
+    const rest = lines[index]?.slice(4) ?? '';
     const found = ENHANCED.exec(rest);
     if (found?.[1]) enhanced ??= found[1];
     text += (index > 0 ? '\n' : '') + (found ? rest.slice(found[0].length) : rest).replace(CONTROLS, ' ');

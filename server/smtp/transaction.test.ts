@@ -24,11 +24,11 @@ function eachWay(
 ): void {
   for (const keyword of ['PIPELINING', 'HELP'])
     test(`${name} (${keyword === 'HELP' ? 'command by command' : 'pipelined'})`, async () => {
-      await using scope = Scope.root('test');
       await using relay = await scriptedRelay(async (peer) => {
         await peer.open(keyword);
         await script(peer);
       });
+      await using scope = Scope.root('test');
       const options = parseSmtpUrl(`smtp://127.0.0.1:${relay.port}?tls=none`);
       const opened = await openConnection(scope, { ...options, heloName: 'camp.test', timeouts });
       assert.equal(opened.kind, 'open');

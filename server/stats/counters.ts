@@ -24,10 +24,11 @@ export class Moves {
     this.#by.set(to, (this.#by.get(to) ?? 0) + count);
   }
 
-  async write(tx: Tx, campaign: CampaignRef, shard: number): Promise<void> {
+  /** At the transaction's commit: the counters' row locks are held for as short as can be. */
+  write(tx: Tx, campaign: CampaignRef, shard: number): void {
     const changes = [...this.#by].filter(([, n]) => n !== 0).sort(([a], [b]) => (a < b ? -1 : 1));
     if (changes.length === 0) return;
-    await queries.addCounts(
+    queries.addCounts(
       tx,
       { ...campaign, shard },
       changes.map(([state]) => state),

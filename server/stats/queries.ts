@@ -9,7 +9,7 @@ export function addCounts(
   states: string[],
   by: number[],
 ) {
-  return tx.query(sql`
+  tx.atCommit(sql`
     INSERT INTO campaign_count AS c (workspace_id, campaign_id, state, shard, n)
     SELECT ${of.workspaceId}, ${of.campaignId}, t.state, ${of.shard}, t.n
     FROM unnest(${states}::text[], ${by}::bigint[]) AS t(state, n)

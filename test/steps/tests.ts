@@ -6,7 +6,9 @@ import { inspect } from 'node:util';
 import type { StepResult } from './step.ts';
 
 const CONCURRENCY = 2;
-const FILE_TIMEOUT_MS = 300_000;
+/** One test; and all files of a step together, for a process that its tests left hanging. */
+const TEST_MS_MAX = 120_000;
+const STEP_MS_MAX = 600_000;
 const PRINTED_CHARACTERS_MAX = 4_000;
 
 type TestsStream = ReturnType<typeof run>;
@@ -17,7 +19,8 @@ export async function tests(files: string[], env: Record<string, string> = {}): 
   const stream = run({
     files,
     concurrency: CONCURRENCY,
-    timeout: FILE_TIMEOUT_MS,
+    timeout: TEST_MS_MAX,
+    signal: AbortSignal.timeout(STEP_MS_MAX),
     env: { ...process.env, ...env },
   });
   return gather(stream);

@@ -1,0 +1,69 @@
+/**
+ * The file of rejected records: line, column, value and reason, then the record as it was, so that it can be mended
+ * in place. An import that goes on where it stopped reads its file from the start and writes this one anew, so
+ * each rejected record stands in it once.
+ *
+ * People open it in a spreadsheet: a cell that would be a formula there gets an apostrophe in front.
+ */
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import type { CsvRecord } from './import-csv.ts';
+import type { RejectedRecord } from './import-record.ts';
+import { ImportRefused } from './import-refused.ts';
+
+export class RejectsFile {
+  readonly path: string;
+  readonly #handle: FileHandle;
+  #lines = '';
+  #isEmpty = true;
+
+  private constructor(path: string, handle: FileHandle) {
+    this.path = path;
+    this.#handle = handle;
+  }
+
+  /** Throws ImportRefused when the file cannot be written. */
+  static async open(path: string, titles: string[]): Promise<RejectsFile> {
+    try {
+      const file = new RejectsFile(path, await open(path, 'w'));
+      file.#lines = csvLine(['line', 'column', 'value', 'reason', ...titles]);
+      return file;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new ImportRefused(
+        `The file for rejected records cannot be written (${why}): name another place with --rejects FILE.`,
+        { cause: error },
+      );
+    }
+  }
+
+  add(record: CsvRecord, rejected: RejectedRecord): void {
+    const { column, value, reason } = rejected;
+    this.#lines += csvLine([String(record.line), column, value, reason, ...record.cells]);
+    this.#isEmpty = false;
+  }
+
+  /** Writes what was added since. */
+  async flush(): Promise<void> {
+    const lines = this.#lines;
+    this.#lines = '';
+    await this.#handle.writeFile(lines);
+  }
+
+  /** Gives the path, or null when nothing was rejected: then there is no file. */
+  async close(): Promise<string | null> {
+    await this.flush();
+    await this.#handle.close();
+    if (!this.#isEmpty) return this.path;
+    await rm(this.path);
+    return null;
+  }
+}
+
+function csvLine(cells: string[]): string {
+  return `${cells.map(csvCell).join(',')}\r\n`;
+}
+
+function csvCell(text: string): string {
+  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+}

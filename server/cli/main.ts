@@ -1,0 +1,60 @@
+/** The command line: picks the command and says in one sentence when something went wrong. */
+import { Command, CommanderError } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { campaignCommand } from './campaign.ts';
+import type { GlobalOptions } from './cli.ts';
+import { explain } from './errors.ts';
+import { EXIT, EXIT_MEANINGS } from './exit-codes.ts';
+import { importCommand } from './import.ts';
+import { migrateCommand } from './migrate.ts';
+import { createOutput } from './output.ts';
+import { workerCommand } from './worker-command.ts';
+
+const COMMANDS = [workerCommand, migrateCommand, importCommand, campaignCommand];
+
+const program = createProgram();
+// A reader that has seen enough (`camp … | head`) is no error.
+process.stdout.on('error', () => process.exit(EXIT.ok));
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+// Whatever a library may have left open must not keep the command from ending.
+process.stdout.write('', () => process.exit());
+
+function createProgram(): Command {
+  const root = new Command('camp')
+    .description(packageJson.description)
+    .version(packageJson.version)
+    .option('--json', 'one JSON object as the last line of standard output; all else to standard error')
+    .option('--database-url <url>', 'instead of DATABASE_URL')
+    .option('--smtp-url <url>', 'instead of SMTP_URL')
+    .option('--data-dir <folder>', 'instead of CAMP_DATA_DIR')
+    .option('--workspace <id>', 'another workspace than the default one')
+    .addHelpText('after', helpAfter)
+    .exitOverride();
+  for (const addTo of COMMANDS) addTo(root);
+  return root;
+}
+
+function helpAfter(): string {
+  const codes = Object.entries(EXIT).map(
+    ([name, code]) => `  ${String(code).padEnd(4)} ${EXIT_MEANINGS[name as keyof typeof EXIT]}`,
+  );
+  return `
+Exit codes:
+${codes.join('\n')}
+
+Settings come from the environment as well: see docs/configuration.md.`;
+}
+
+function report(error: unknown): number {
+  // Commander has said it already.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const { json, databaseUrl } = program.opts<GlobalOptions>();
+  const { sentence, exitCode } = explain(error, databaseUrl ?? process.env.DATABASE_URL);
+  process.stderr.write(`${sentence}\n`);
+  createOutput(json === true).result({ error: sentence, exit_code: exitCode });
+  return exitCode;
+}

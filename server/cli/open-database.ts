@@ -1,0 +1,102 @@
+/**
+ * The database that a command works on: the one of DATABASE_URL, or the built-in one in the data folder, which runs
+ * for as long as somebody uses it. The built-in one is migrated on the way; another's only by `camp migrate`.
+ */
+import { existsSync } from 'node:fs';
+import { ensureWorkspace } from '../accounts/workspaces.ts';
+import { Database } from '../kernel/database.ts';
+import { startEmbeddedPostgres } from '../kernel/embedded-postgres.ts';
+import { migrate, pendingMigrations } from '../kernel/migrate.ts';
+import type { Cli } from './cli.ts';
+import { dataFolder, postgresFolder } from './data-folder.ts';
+import { unavailable, usageError } from './errors.ts';
+import { plural } from './output.ts';
+
+const CONNECTIONS_MAX = 4;
+const WAIT_MS_MAX = 8_000;
+const LOOK_AGAIN_MS = 300;
+
+export interface OpenDatabase {
+  database: Database;
+  url: string;
+  close(): Promise<void>;
+}
+
+/** Opens the database, sees that it is migrated, works, and closes it again. */
+export async function withDatabase<T>(cli: Cli, work: (database: Database) => Promise<T>): Promise<T> {
+  const open = await openDatabase(cli);
+  try {
+    await requireMigrated(open.database);
+    return await work(open.database);
+  } finally {
+    await open.close();
+  }
+}
+
+/** `create`: make the built-in one when it is not there yet. */
+export async function openDatabase(cli: Cli, { create = false } = {}): Promise<OpenDatabase> {
+  const { databaseUrl } = cli.config;
+  if (databaseUrl !== undefined) return openExternal(databaseUrl);
+  const folder = postgresFolder(dataFolder(cli.config));
+  if (!create && !existsSync(folder))
+    throw unavailable(
+      `There is no database: set DATABASE_URL, or start Camp's own with \`camp start\` (it would be in ${folder}).`,
+    );
+  const postgres = await startEmbeddedPostgres({ dataDir: folder, log: (line) => cli.out.say(line) });
+  const database = new Database(postgres.url, { connectionsMax: CONNECTIONS_MAX, applicationName: 'camp cli' });
+  const close = async () => {
+    await database.close();
+    await postgres.stop();
+  };
+  try {
+    await prepareDatabase(cli, database);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { database, url: postgres.url, close };
+}
+
+/** Migrates, and makes the workspace if it is the first time. Gives the names of the migrations applied. */
+export async function prepareDatabase(cli: Pick<Cli, 'workspaceId'>, database: Database): Promise<string[]> {
+  const applied = await migrate(database);
+  await ensureWorkspace(database, cli.workspaceId, 'Default');
+  return applied;
+}
+
+function openExternal(url: string): OpenDatabase {
+  checkDatabaseUrl(url);
+  const database = new Database(url, { connectionsMax: CONNECTIONS_MAX, applicationName: 'camp cli' });
+  return { database, url, close: () => database.close() };
+}
+
+export function checkDatabaseUrl(url: string): void {
+  const protocol = URL.parse(url)?.protocol;
+  if (protocol !== 'postgres:' && protocol !== 'postgresql:')
+    throw usageError(
+      'DATABASE_URL cannot be read: it must look like postgres://user:password@host:5432/database, with special characters in the password percent-encoded.',
+    );
+}
+
+export async function requireMigrated(database: Database): Promise<void> {
+  const pending = await pendingMigrations(database);
+  if (pending.length > 0)
+    throw unavailable(
+      `The database lacks ${plural(pending.length, 'migration')} (${pending.join(', ')}): run \`camp migrate\`.`,
+    );
+}
+
+/** Waits a moment for a Postgres that is just starting; every other trouble is told at once. */
+export async function awaitDatabase(database: Database): Promise<void> {
+  const deadline = performance.now() + WAIT_MS_MAX;
+  for (;;) {
+    try {
+      return await requireMigrated(database);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      const starting = code === 'ECONNREFUSED' || code === '57P03';
+      if (!starting || performance.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/** `camp worker`: one worker process. Several may run, on several machines. */
+import type { Command } from 'commander';
+import { createLog } from '../kernel/log.ts';
+import { parseSmtpUrl } from '../smtp/url.ts';
+import { type Cli, run } from './cli.ts';
+import { usageError } from './errors.ts';
+import { EXIT } from './exit-codes.ts';
+import { interruptScope } from './interrupt.ts';
+import { awaitDatabase, openDatabase } from './open-database.ts';
+import { runWorker } from './worker.ts';
+
+export function workerCommand(program: Command): void {
+  program
+    .command('worker')
+    .description('send messages and run jobs until Ctrl-C or SIGTERM, then drain')
+    .option('--connections <n>', 'SMTP connections of this worker')
+    .action(run(work));
+}
+
+async function work(cli: Cli): Promise<void> {
+  const smtpUrl = cli.config.smtpUrl;
+  if (smtpUrl === undefined)
+    throw usageError('SMTP_URL is not set: name the relay, such as smtp://user:password@mail.example.com:587.');
+  parseSmtpUrl(smtpUrl);
+  if (process.connected) followParent();
+  const scope = interruptScope('worker');
+  const open = await openDatabase(cli);
+  try {
+    await awaitDatabase(open.database);
+    const config = { ...cli.config, databaseUrl: open.url, smtpUrl };
+    await runWorker({ config, log: createLog(cli.config.logLevel, 'worker'), scope });
+  } finally {
+    await open.close();
+  }
+}
+
+/** Started by `camp start`: that one decides when to drain, and when it is gone, this process is no longer wanted. */
+function followParent(): void {
+  process.on('disconnect', () => process.exit(EXIT.interrupted));
+}
