@@ -32,7 +32,7 @@ async function runSteps(steps: Step[]): Promise<boolean> {
     const result = await step.run();
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
     console.log(`${seconds.padStart(6)} s  ${counted(result)}`);
-    if (result.output) console.log(`\n${result.output}`);
+    if (result.output) console.log(result.output.trimEnd());
     total.passed += result.passed;
     total.failed += result.failed;
     total.skipped += result.skipped;

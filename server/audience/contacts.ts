@@ -10,10 +10,16 @@ export interface NewContact {
   attributes?: Record<string, unknown>;
 }
 
-export type UpsertOutcome = { kind: 'saved'; id: string; email: string } | { kind: 'invalid'; reason: string };
+export type UpsertOutcome =
+  | { kind: 'saved'; id: string; email: string }
+  | { kind: 'invalid'; reason: string };
 
 /** Makes the contact, or fills in what is given: a missing name and missing attributes leave what is there. */
-export async function upsertContact(tx: Tx, workspaceId: string, contact: NewContact): Promise<UpsertOutcome> {
+export async function upsertContact(
+  tx: Tx,
+  workspaceId: string,
+  contact: NewContact,
+): Promise<UpsertOutcome> {
   const address = normaliseEmail(contact.email);
   if (address.kind === 'invalid') return address;
   const id = await queries.upsertContact(tx, workspaceId, {

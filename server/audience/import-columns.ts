@@ -2,7 +2,8 @@
  * What each column of the file means, decided once from its header.
  *
  * A column named in the mapping is what the mapping says; the usual names of address and name are known; every other
- * column becomes an attribute under its own name in lower case with underscores. Columns without a name are left out.
+ * column becomes an attribute under its own name in lower case with underscores. Columns without a name are left out, and
+ * so is one whose field the mapping gives to another.
  */
 import type { CsvRecord } from './import-csv.ts';
 import { ImportRefused } from './import-refused.ts';
@@ -60,25 +61,41 @@ function refuseDamagedHeader(header: CsvRecord, titles: string[]): void {
   if (text.includes('\ufffd'))
     throw new ImportRefused('The first line of the file is not UTF-8: save it again as CSV (UTF-8).');
   if (header.fault !== undefined)
-    throw new ImportRefused(`Line ${header.line} must name the columns, but ${header.fault}: repair that line.`);
+    throw new ImportRefused(
+      `Line ${header.line} must name the columns, but ${header.fault}: repair that line.`,
+    );
   if (titles.length > COLUMNS_MAX)
-    throw new ImportRefused(`The file has ${titles.length} columns, more than ${COLUMNS_MAX}: leave some out.`);
+    throw new ImportRefused(
+      `The file has ${titles.length} columns, more than ${COLUMNS_MAX}: leave some out.`,
+    );
 }
 
 function nameColumns(titles: string[], { mapping, types }: ColumnOptions): Column[] {
-  const fieldOfTitle = new Map<string, string>();
-  for (const [field, title] of Object.entries(mapping)) {
-    const wanted = titles.find((candidate) => normaliseTitle(candidate) === normaliseTitle(title));
-    if (wanted === undefined)
-      throw new ImportRefused(`There is no column "${title}" for ${field}: ${listTitles(titles)}.`);
-    fieldOfTitle.set(wanted, field);
-  }
+  const mapped = mappedTitles(titles, mapping);
+  const typeOf = new Map(Object.entries(types));
   const columns: Column[] = [];
   titles.forEach((title, index) => {
-    const field = fieldOfTitle.get(title) ?? guessField(title, mapping);
-    if (field !== '') columns.push({ field, title, index, type: types[field] ?? 'text' });
+    const field = mapped.get(title) ?? guessField(title);
+    const isTaken = !mapped.has(title) && Object.hasOwn(mapping, field);
+    if (field !== '' && !isTaken) columns.push({ field, title, index, type: typeOf.get(field) ?? 'text' });
   });
   return columns;
+}
+
+/** Title → field. */
+function mappedTitles(titles: string[], mapping: ColumnOptions['mapping']): Map<string, string> {
+  const fields = new Map<string, string>();
+  for (const [field, column] of Object.entries(mapping)) {
+    const title = titles.find((candidate) => normaliseTitle(candidate) === normaliseTitle(column));
+    if (title === undefined)
+      throw new ImportRefused(`There is no column "${column}" for ${field}: ${listTitles(titles)}.`);
+    if (fields.has(title))
+      throw new ImportRefused(
+        `Column "${title}" is given to ${fields.get(title)} and to ${field}: choose one.`,
+      );
+    fields.set(title, field);
+  }
+  return fields;
 }
 
 const KNOWN_TITLES: Record<string, string[]> = {
@@ -88,13 +105,9 @@ const KNOWN_TITLES: Record<string, string[]> = {
   last_name: ['last_name', 'lastname', 'surname', 'family_name'],
 };
 
-/** A field that the mapping gives to another column is not guessed: the column keeps its own name. */
-function guessField(title: string, mapping: ColumnOptions['mapping']): string {
+function guessField(title: string): string {
   const key = normaliseTitle(title);
-  const known = Object.keys(KNOWN_TITLES).find((field) => KNOWN_TITLES[field]?.includes(key));
-  if (known === undefined) return key;
-  if (!(known in mapping)) return known;
-  return key in mapping ? `${key}_column` : key;
+  return Object.keys(KNOWN_TITLES).find((field) => KNOWN_TITLES[field]?.includes(key)) ?? key;
 }
 
 function normaliseTitle(title: string): string {

@@ -42,7 +42,7 @@ function faultOfShape(record: CsvRecord, columns: Columns): RejectedRecord | und
   const cells = record.cells.length;
   const wanted = columns.titles.length;
   if (cells === wanted) return undefined;
-  return reject('csv', '', '', `the record has ${cells} cells, the first line names ${wanted} columns`);
+  return reject('value', '', '', `the record has ${cells} cells, the first line names ${wanted} columns`);
 }
 
 function faultOfCharacters(record: CsvRecord, columns: Columns): RejectedRecord | undefined {
@@ -50,7 +50,8 @@ function faultOfCharacters(record: CsvRecord, columns: Columns): RejectedRecord 
   if (index < 0) return undefined;
   const cell = record.cells[index] ?? '';
   const title = columns.titles[index] ?? '';
-  if (cell.includes('\0')) return reject('value', title, cell.replaceAll('\0', ''), 'it holds a NUL character');
+  if (cell.includes('\0'))
+    return reject('value', title, cell.replaceAll('\0', ''), 'it holds a NUL character');
   return reject('encoding', title, cell, 'it is not UTF-8, or was damaged before: a character is unreadable');
 }
 
@@ -99,12 +100,14 @@ function readAttribute(text: string, type: Column['type']): ReadAttribute {
 function readNumber(text: string): ReadAttribute {
   const value = Number(text);
   const isPlain = /^-?(0|[1-9]\d*)(\.\d+)?$/.test(text);
-  if (!isPlain || Math.abs(value) > Number.MAX_SAFE_INTEGER) return { kind: 'invalid', reason: 'it is not a number' };
+  if (!isPlain || Math.abs(value) > Number.MAX_SAFE_INTEGER)
+    return { kind: 'invalid', reason: 'it is not a number' };
   return { kind: 'value', value };
 }
 
 function readBoolean(text: string): ReadAttribute {
   const lower = text.toLowerCase();
-  if (lower !== 'true' && lower !== 'false') return { kind: 'invalid', reason: 'it is neither true nor false' };
+  if (lower !== 'true' && lower !== 'false')
+    return { kind: 'invalid', reason: 'it is neither true nor false' };
   return { kind: 'value', value: lower === 'true' };
 }

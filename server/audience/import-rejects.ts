@@ -11,13 +11,13 @@ import type { RejectedRecord } from './import-record.ts';
 import { ImportRefused } from './import-refused.ts';
 
 export class RejectsFile {
-  readonly path: string;
+  readonly #path: string;
   readonly #handle: FileHandle;
   #lines = '';
   #isEmpty = true;
 
   private constructor(path: string, handle: FileHandle) {
-    this.path = path;
+    this.#path = path;
     this.#handle = handle;
   }
 
@@ -49,13 +49,15 @@ export class RejectsFile {
     await this.#handle.writeFile(lines);
   }
 
-  /** Gives the path, or null when nothing was rejected: then there is no file. */
-  async close(): Promise<string | null> {
+  /** Null when nothing was rejected: then close() removes the file. */
+  get pathIfAny(): string | null {
+    return this.#isEmpty ? null : this.#path;
+  }
+
+  async close(): Promise<void> {
     await this.flush();
     await this.#handle.close();
-    if (!this.#isEmpty) return this.path;
-    await rm(this.path);
-    return null;
+    if (this.#isEmpty) await rm(this.#path);
   }
 }
 

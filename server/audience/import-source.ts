@@ -35,7 +35,11 @@ export async function openSource(file: string | Readable): Promise<Source> {
       throw new ImportRefused(`${file} is a folder: name the CSV file inside it that is to be imported.`);
     const size = stats.isFile() ? stats.size : null;
     const fingerprint = size === null ? null : await fingerprintOf(handle, size);
-    const stream = handle.createReadStream({ highWaterMark: READ_BYTES, autoClose: false, ...(size !== null && { start: 0 }) });
+    const stream = handle.createReadStream({
+      highWaterMark: READ_BYTES,
+      autoClose: false,
+      ...(size !== null && { start: 0 }),
+    });
     return sourceOf(basename(file), stream, size, fingerprint, () => handle.close());
   } catch (error) {
     await handle.close();
@@ -55,7 +59,9 @@ async function openFile(path: string): Promise<FileHandle> {
     return await open(path);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    throw new ImportRefused(`${path} ${OPEN_ERRORS[code] ?? `cannot be opened (${code})`}.`, { cause: error });
+    throw new ImportRefused(`${path} ${OPEN_ERRORS[code] ?? `cannot be opened (${code})`}.`, {
+      cause: error,
+    });
   }
 }
 
@@ -111,7 +117,9 @@ async function* decode(name: string, bytes: AsyncGenerator<Buffer>): AsyncGenera
     head = Buffer.concat([head, next.value]);
   }
   if (startsWith(head, ZIP_MARK))
-    throw new ImportRefused(`${name} is a spreadsheet or a ZIP archive: save it as CSV (UTF-8) and import that.`);
+    throw new ImportRefused(
+      `${name} is a spreadsheet or a ZIP archive: save it as CSV (UTF-8) and import that.`,
+    );
   const found = MARKS.find(({ mark }) => startsWith(head, mark));
   const body = head.subarray(found?.mark.length ?? 0);
   if (!found || found.encoding === 'utf-8') {

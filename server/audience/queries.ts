@@ -4,6 +4,7 @@
  * A lookup that must stay an index probe per row, however large the tables grow, is written as a LATERAL subquery
  * with LIMIT 1: the planner cannot turn that into a join, and so never into a scan of a whole table.
  */
+import { from as copyFrom } from 'pg-copy-streams';
 import type { Tx } from '../kernel/database.ts';
 import { sql } from '../kernel/sql.ts';
 import type { SubscriptionStatus } from './states.ts';
@@ -39,6 +40,12 @@ export async function findList(tx: Tx, workspaceId: string, name: string): Promi
     sql`SELECT id FROM list WHERE workspace_id = ${workspaceId} AND name = ${name}`,
   );
   return row?.id;
+}
+
+export function allLists(tx: Tx, workspaceId: string) {
+  return tx.query<{ id: string; name: string }>(
+    sql`SELECT id, name FROM list WHERE workspace_id = ${workspaceId} ORDER BY name`,
+  );
 }
 
 export function insertList(tx: Tx, workspaceId: string, id: string, name: string) {
@@ -100,7 +107,9 @@ export async function lockFreezePosition(tx: Tx, workspaceId: string, campaignId
  * the statistics know nothing of the new list; the planner would then sort the rest of it anew for every chunk.
  */
 export function preferIndexOrder(tx: Tx) {
-  return tx.query(sql`SELECT set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)`);
+  return tx.query(
+    sql`SELECT set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)`,
+  );
 }
 
 /**
@@ -112,7 +121,13 @@ export function preferIndexOrder(tx: Tx) {
  */
 export async function freezeSubscriptions(
   tx: Tx,
-  page: { workspaceId: string; campaignId: string; listId: string; afterContactId: string; chunkRows: number },
+  page: {
+    workspaceId: string;
+    campaignId: string;
+    listId: string;
+    afterContactId: string;
+    chunkRows: number;
+  },
 ) {
   const [row] = await tx.query<{ read: number; frozen: number; suppressed: number }>(sql`
     WITH page AS MATERIALIZED (
@@ -154,4 +169,145 @@ export function finishFrozenList(tx: Tx, workspaceId: string, campaignId: string
       frozen_contact_id = '00000000-0000-0000-0000-000000000000',
       frozen_at = CASE WHEN ${isLastList} THEN now() END
     WHERE workspace_id = ${workspaceId} AND id = ${campaignId}`);
+}
+
+export interface ImportCounts {
+  created: number;
+  updated: number;
+  /** Records that say nothing new about a contact who was there before the import. */
+  unchanged: number;
+  /** Records about a contact whom an earlier record of the same import made or changed. */
+  duplicates: number;
+  rejected: number;
+  /** Of all contacts in the file, those who had left the list and stay away. */
+  keptUnsubscribed: number;
+}
+
+export interface ImportRow extends ImportCounts {
+  id: string;
+  recordsDone: number;
+}
+
+/** The import of this fingerprint that began and did not end, latest first. Index: import_unfinished. */
+export async function findUnfinishedImport(tx: Tx, workspaceId: string, fingerprint: string) {
+  const [row] = await tx.query<ImportRow>(sql`
+    SELECT id, records_done::float8 AS "recordsDone", created::float8, updated::float8, unchanged::float8,
+      duplicates::float8, rejected::float8, kept_unsubscribed::float8 AS "keptUnsubscribed"
+    FROM import WHERE workspace_id = ${workspaceId} AND fingerprint = ${fingerprint} AND state = 'running'
+    ORDER BY created_at DESC LIMIT 1`);
+  return row;
+}
+
+export function insertImport(
+  tx: Tx,
+  row: { workspaceId: string; id: string; listId: string; fingerprint: string; fileName: string },
+) {
+  return tx.query(sql`INSERT INTO import (workspace_id, id, list_id, fingerprint, file_name)
+    VALUES (${row.workspaceId}, ${row.id}, ${row.listId}, ${row.fingerprint}, ${row.fileName})`);
+}
+
+/** How far the import is, when it still runs; its row stays locked until the transaction ends. */
+export async function lockImport(tx: Tx, workspaceId: string, id: string): Promise<number | undefined> {
+  const [row] = await tx.query<{ n: number }>(sql`SELECT records_done::float8 AS n FROM import
+    WHERE workspace_id = ${workspaceId} AND id = ${id} AND state = 'running' FOR UPDATE`);
+  return row?.n;
+}
+
+export function addImportCounts(
+  tx: Tx,
+  workspaceId: string,
+  id: string,
+  records: number,
+  counts: ImportCounts,
+) {
+  return tx.query(sql`UPDATE import SET records_done = records_done + ${records},
+      created = created + ${counts.created}, updated = updated + ${counts.updated},
+      unchanged = unchanged + ${counts.unchanged}, duplicates = duplicates + ${counts.duplicates},
+      rejected = rejected + ${counts.rejected},
+      kept_unsubscribed = kept_unsubscribed + ${counts.keptUnsubscribed}
+    WHERE workspace_id = ${workspaceId} AND id = ${id}`);
+}
+
+export function finishImport(tx: Tx, workspaceId: string, id: string, error: string | null) {
+  return tx.query(sql`UPDATE import SET state = CASE WHEN ${error}::text IS NULL THEN 'finished' ELSE 'failed' END,
+      error = ${error}, finished_at = now()
+    WHERE workspace_id = ${workspaceId} AND id = ${id} AND state = 'running'`);
+}
+
+/** Tables with row-level security refuse COPY, a temporary one takes it; it is gone when the transaction ends. */
+export function createStagedContacts(tx: Tx) {
+  return tx.query(sql`CREATE TEMPORARY TABLE staged_contact
+    (id uuid NOT NULL, email text NOT NULL, name text, attributes jsonb NOT NULL) ON COMMIT DROP`);
+}
+
+/** Takes rows in COPY's text format, columns in the table's order. */
+export function copyStagedContacts(tx: Tx) {
+  return tx.client.query(copyFrom('COPY pg_temp.staged_contact FROM STDIN'));
+}
+
+/**
+ * Contacts from staged_contact, one row an address: made, or filled in where the file says something new. In order of
+ * the address, so that two imports lock the contacts that they share in the same order and never wait for one another
+ * in a ring.
+ */
+export function mergeStagedContacts(tx: Tx, workspaceId: string) {
+  return tx.query(sql`
+    INSERT INTO contact (workspace_id, id, email, name, attributes)
+    SELECT ${workspaceId}, id, email, name, attributes FROM pg_temp.staged_contact ORDER BY email COLLATE "C"
+    ON CONFLICT (workspace_id, email) DO UPDATE SET
+      name = coalesce(excluded.name, contact.name),
+      attributes = contact.attributes || excluded.attributes, updated_at = now()
+    WHERE coalesce(excluded.name, contact.name) IS DISTINCT FROM contact.name
+      OR contact.attributes || excluded.attributes <> contact.attributes`);
+}
+
+/**
+ * Puts the contacts of staged_contact on the list, and says what mergeStagedContacts did in this transaction: what it
+ * made or changed bears the transaction's own time. Who is on the list in whatever status stays as they are.
+ *
+ * Plan: for each staged row one probe of contact_workspace_id_email_key and one of subscription_pkey.
+ */
+export async function subscribeStagedContacts(
+  tx: Tx,
+  row: { workspaceId: string; listId: string; importId: string; status: SubscriptionStatus },
+): Promise<Omit<ImportCounts, 'rejected'>> {
+  const [counts] = await tx.query<Omit<ImportCounts, 'rejected'>>(sql`
+    WITH person AS MATERIALIZED (
+      SELECT found.* FROM pg_temp.staged_contact staged
+      CROSS JOIN LATERAL (SELECT id, created_at, updated_at FROM contact
+        WHERE workspace_id = ${row.workspaceId} AND email = staged.email LIMIT 1) found),
+    subscribed AS (
+      INSERT INTO subscription (workspace_id, list_id, contact_id, status)
+      SELECT ${row.workspaceId}, ${row.listId}, id, ${row.status} FROM person
+      ON CONFLICT (workspace_id, list_id, contact_id) DO NOTHING),
+    import_began AS (
+      SELECT created_at AS at FROM import WHERE workspace_id = ${row.workspaceId} AND id = ${row.importId})
+    SELECT count(*) FILTER (WHERE created_at = now())::float8 AS created,
+      count(*) FILTER (WHERE created_at < began.at AND updated_at = now())::float8 AS updated,
+      count(*) FILTER (WHERE updated_at < began.at)::float8 AS unchanged,
+      count(*) FILTER (WHERE created_at < now() AND (created_at >= began.at
+        OR updated_at >= began.at AND updated_at < now()))::float8 AS duplicates,
+      count(*) FILTER (WHERE status = 'unsubscribed')::float8 AS "keptUnsubscribed"
+    FROM import_began began, person
+    LEFT JOIN LATERAL (SELECT status FROM subscription
+      WHERE workspace_id = ${row.workspaceId} AND list_id = ${row.listId} AND contact_id = person.id LIMIT 1) before ON true`);
+  if (!counts) throw new Error('subscribeStagedContacts gave no row');
+  return counts;
+}
+
+/** What a merge of staged_contact would do, without doing it. `listId` null: the list would be made. */
+export async function previewStagedContacts(tx: Tx, workspaceId: string, listId: string | null) {
+  const [counts] = await tx.query<Omit<ImportCounts, 'rejected' | 'duplicates'>>(sql`
+    SELECT count(*) FILTER (WHERE found.id IS NULL)::float8 AS created,
+      count(*) FILTER (WHERE found.changes)::float8 AS updated,
+      count(*) FILTER (WHERE NOT found.changes)::float8 AS unchanged,
+      count(*) FILTER (WHERE status = 'unsubscribed')::float8 AS "keptUnsubscribed"
+    FROM pg_temp.staged_contact staged
+    LEFT JOIN LATERAL (SELECT id, coalesce(staged.name, contact.name) IS DISTINCT FROM contact.name
+        OR contact.attributes || staged.attributes <> contact.attributes AS changes
+      FROM contact WHERE workspace_id = ${workspaceId} AND email = staged.email LIMIT 1) found ON true
+    LEFT JOIN LATERAL (SELECT status FROM subscription
+      WHERE workspace_id = ${workspaceId} AND list_id = ${listId} AND contact_id = found.id LIMIT 1) before ON true`);
+  if (!counts) throw new Error('previewStagedContacts gave no row');
+  return counts;
 }

@@ -3,7 +3,12 @@
  * do without is known of somebody on its lists. A draft that could never be sent well is not kept.
  */
 import { recipientData } from '../content/message.ts';
-import { type CompiledTemplate, compileTemplate, loadTemplate, type TemplateField } from '../content/template.ts';
+import {
+  type CompiledTemplate,
+  compileTemplate,
+  loadTemplate,
+  type TemplateField,
+} from '../content/template.ts';
 import type { Database } from '../kernel/database.ts';
 import * as queries from './queries.ts';
 
@@ -19,7 +24,11 @@ export interface CampaignPlan {
 }
 
 /** Throws TemplateError, RenderLimit or CampaignUnsendable. */
-export async function checkCampaign(database: Database, workspaceId: string, plan: CampaignPlan): Promise<void> {
+export async function checkCampaign(
+  database: Database,
+  workspaceId: string,
+  plan: CampaignPlan,
+): Promise<void> {
   const template = compileTemplate(loadTemplate(plan.template.name, plan.template.body));
   renderOnce(template);
   const wanted = requiredAttributes(template);
@@ -36,7 +45,9 @@ export async function checkCampaign(database: Database, workspaceId: string, pla
 
 /** The limits of a render bite here rather than for every recipient. */
 function renderOnce(template: CompiledTemplate): void {
-  const attributes = Object.fromEntries([...requiredAttributes(template).keys()].map((name) => [name, 'sample']));
+  const attributes = Object.fromEntries(
+    [...requiredAttributes(template).keys()].map((name) => [name, 'sample']),
+  );
   const contact = { email: 'sample@example.com', name: 'Sample Person', attributes };
   template.render(recipientData(contact, 'https://example.com/unsubscribe'));
 }

@@ -20,16 +20,15 @@ export interface GlobalOptions {
   workspace?: string;
 }
 
-/** Nothing: exit code 0. Errors are thrown and explained in main.ts. */
+/** Errors are thrown, and explained in main.ts. */
 // biome-ignore lint/suspicious/noExplicitAny: commander hands over what the command's own definition says
-export type Action = (cli: Cli, ...parameters: any[]) => Promise<ExitCode | undefined | void>;
+export type Action = (cli: Cli, ...parameters: any[]) => Promise<ExitCode>;
 
 /** Wraps an action for commander: `(cli, ...arguments, options)`. */
 export function run(action: Action): (...parameters: unknown[]) => Promise<void> {
   return async (...parameters) => {
     const command = parameters.pop() as Command;
-    const exitCode = await action(createCli(command.optsWithGlobals()), ...parameters);
-    if (exitCode) process.exitCode = exitCode;
+    process.exitCode = await action(createCli(command.optsWithGlobals()), ...parameters);
   };
 }
 

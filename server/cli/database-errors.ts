@@ -12,8 +12,10 @@ interface Place {
 /** By SQLSTATE or by the socket's code. */
 const BY_CODE: Record<string, (place: Place, message: string) => string> = {
   ENOTFOUND: ({ host }) => `The host ${host} of DATABASE_URL is not known: correct its name.`,
-  EAI_AGAIN: ({ host }) => `The host ${host} of DATABASE_URL cannot be looked up: the name server does not answer.`,
-  ECONNREFUSED: ({ server }) => `No database answers at ${server}: start Postgres there, or correct DATABASE_URL.`,
+  EAI_AGAIN: ({ host }) =>
+    `The host ${host} of DATABASE_URL cannot be looked up: the name server does not answer.`,
+  ECONNREFUSED: ({ server }) =>
+    `No database answers at ${server}: start Postgres there, or correct DATABASE_URL.`,
   ETIMEDOUT: noAnswer,
   EHOSTUNREACH: noAnswer,
   ENETUNREACH: noAnswer,
@@ -22,13 +24,16 @@ const BY_CODE: Record<string, (place: Place, message: string) => string> = {
   '28000': refusedLogin,
   '3D000': ({ server, database, user }) =>
     `Postgres at ${server} has no database ${database}: make it (\`createdb -O ${user} ${database}\`), or correct DATABASE_URL.`,
-  '53300': ({ server }) => `Postgres at ${server} has no connection left: raise max_connections, or use a pooler.`,
+  '53300': ({ server }) =>
+    `Postgres at ${server} has no connection left: raise max_connections, or use a pooler.`,
   '53100': ({ server }) => `The disk of Postgres at ${server} is full: make room there.`,
   '57P03': ({ server }) => `Postgres at ${server} is starting or stopping: try again in a moment.`,
   '57P01': ({ server }) => `Postgres at ${server} was stopped.`,
   '57P02': ({ server }) => `Postgres at ${server} crashed and is recovering: try again in a moment.`,
-  '57014': ({ server }) => `Postgres at ${server} took longer than a minute for one statement: is it overloaded?`,
-  '25006': ({ server }) => `Postgres at ${server} is read-only, a standby: DATABASE_URL must name the primary.`,
+  '57014': ({ server }) =>
+    `Postgres at ${server} took longer than a minute for one statement: is it overloaded?`,
+  '25006': ({ server }) =>
+    `Postgres at ${server} is read-only, a standby: DATABASE_URL must name the primary.`,
   '42501': ({ server, user }, message) =>
     `The user ${user} of Postgres at ${server} lacks a right (${message}): let it own the database, or run \`camp doctor\`.`,
 };
@@ -46,7 +51,8 @@ const BY_MESSAGE: [pattern: RegExp, sentence: (place: Place) => string][] = [
   ],
   [
     /does not support SSL/,
-    ({ server }) => `Postgres at ${server} offers no TLS: set it up there, or drop sslmode from DATABASE_URL.`,
+    ({ server }) =>
+      `Postgres at ${server} offers no TLS: set it up there, or drop sslmode from DATABASE_URL.`,
   ],
   [
     /self-signed certificate|certificate|SSL alert/,

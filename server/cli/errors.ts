@@ -4,6 +4,8 @@
  * Errors that were made for people (TemplateError, CampaignRefused, …) already are that sentence. Everything that is
  * not known here is a mistake of ours, and only then a stack trace is shown.
  */
+
+import { ImportRefused } from '../audience/import-refused.ts';
 import { CampaignRefused } from '../campaigns/campaign.ts';
 import { CampaignUnsendable } from '../campaigns/checklist.ts';
 import { SenderError } from '../content/message.ts';
@@ -46,6 +48,7 @@ const SENTENCES: [type: new (...parameters: never[]) => Error, exitCode: ExitCod
   [SmtpUrlError, EXIT.usage],
   [CampaignRefused, EXIT.usage],
   [CampaignUnsendable, EXIT.usage],
+  [ImportRefused, EXIT.usage],
   [TemplateError, EXIT.usage],
   [RenderLimit, EXIT.usage],
   [SenderError, EXIT.usage],

@@ -19,6 +19,8 @@ const LOOK_AGAIN_MS = 300;
 export interface OpenDatabase {
   database: Database;
   url: string;
+  /** Migrations that opening it has applied. */
+  applied: string[];
   close(): Promise<void>;
 }
 
@@ -43,18 +45,20 @@ export async function openDatabase(cli: Cli, { create = false } = {}): Promise<O
       `There is no database: set DATABASE_URL, or start Camp's own with \`camp start\` (it would be in ${folder}).`,
     );
   const postgres = await startEmbeddedPostgres({ dataDir: folder, log: (line) => cli.out.say(line) });
-  const database = new Database(postgres.url, { connectionsMax: CONNECTIONS_MAX, applicationName: 'camp cli' });
+  const database = new Database(postgres.url, {
+    connectionsMax: CONNECTIONS_MAX,
+    applicationName: 'camp cli',
+  });
   const close = async () => {
     await database.close();
     await postgres.stop();
   };
   try {
-    await prepareDatabase(cli, database);
+    return { database, url: postgres.url, applied: await prepareDatabase(cli, database), close };
   } catch (error) {
     await close();
     throw error;
   }
-  return { database, url: postgres.url, close };
 }
 
 /** Migrates, and makes the workspace if it is the first time. Gives the names of the migrations applied. */
@@ -67,7 +71,7 @@ export async function prepareDatabase(cli: Pick<Cli, 'workspaceId'>, database: D
 function openExternal(url: string): OpenDatabase {
   checkDatabaseUrl(url);
   const database = new Database(url, { connectionsMax: CONNECTIONS_MAX, applicationName: 'camp cli' });
-  return { database, url, close: () => database.close() };
+  return { database, url, applied: [], close: () => database.close() };
 }
 
 export function checkDatabaseUrl(url: string): void {

@@ -4,7 +4,7 @@ import { createLog } from '../kernel/log.ts';
 import { parseSmtpUrl } from '../smtp/url.ts';
 import { type Cli, run } from './cli.ts';
 import { usageError } from './errors.ts';
-import { EXIT } from './exit-codes.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
 import { interruptScope } from './interrupt.ts';
 import { awaitDatabase, openDatabase } from './open-database.ts';
 import { runWorker } from './worker.ts';
@@ -17,10 +17,12 @@ export function workerCommand(program: Command): void {
     .action(run(work));
 }
 
-async function work(cli: Cli): Promise<void> {
+async function work(cli: Cli): Promise<ExitCode> {
   const smtpUrl = cli.config.smtpUrl;
   if (smtpUrl === undefined)
-    throw usageError('SMTP_URL is not set: name the relay, such as smtp://user:password@mail.example.com:587.');
+    throw usageError(
+      'SMTP_URL is not set: name the relay, such as smtp://user:password@mail.example.com:587.',
+    );
   parseSmtpUrl(smtpUrl);
   if (process.connected) followParent();
   const scope = interruptScope('worker');
@@ -29,6 +31,7 @@ async function work(cli: Cli): Promise<void> {
     await awaitDatabase(open.database);
     const config = { ...cli.config, databaseUrl: open.url, smtpUrl };
     await runWorker({ config, log: createLog(cli.config.logLevel, 'worker'), scope });
+    return EXIT.ok;
   } finally {
     await open.close();
   }

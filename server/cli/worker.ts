@@ -4,8 +4,9 @@
  * When somebody declared this session dead (the process was stopped, or cut off from the database for longer than its
  * lease), everything it holds belongs to others: it drops all of it and begins again with a new session.
  */
-import { ADVANCE_JOB } from '../campaigns/campaign.ts';
+
 import { advanceCampaign } from '../campaigns/advance.ts';
+import { ADVANCE_JOB } from '../campaigns/campaign.ts';
 import { createSigner } from '../content/tokens.ts';
 import type { Config } from '../kernel/config.ts';
 import { Database } from '../kernel/database.ts';

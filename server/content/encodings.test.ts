@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeBody, encodeAddress, encodeAddressHeader, encodeBodyPiece, encodeTextHeader, headerText } from './encodings.ts';
+import {
+  decodeBody,
+  encodeAddress,
+  encodeAddressHeader,
+  encodeBodyPiece,
+  encodeTextHeader,
+  headerText,
+} from './encodings.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -11,8 +18,34 @@ const awkwardText = fc
     fc.oneof(
       { weight: 4, arbitrary: fc.string({ unit: 'grapheme', maxLength: 30 }) },
       fc.string({ unit: 'binary', maxLength: 10 }),
-      fc.constantFrom('.', '..', 'From ', 'From', '=', '=3D', '=?UTF-8?Q?x?=', ' ', '  ', '\t', '\n', '\r', '\r\n', '\n.\n'),
-      fc.constantFrom('\0', '\u0085', '\u2028', '👩‍👩‍👧', 'שלום', 'e\u0301', '\ud800', 'x'.repeat(80), '字'.repeat(40), '--=_'),
+      fc.constantFrom(
+        '.',
+        '..',
+        'From ',
+        'From',
+        '=',
+        '=3D',
+        '=?UTF-8?Q?x?=',
+        ' ',
+        '  ',
+        '\t',
+        '\n',
+        '\r',
+        '\r\n',
+        '\n.\n',
+      ),
+      fc.constantFrom(
+        '\0',
+        '\u0085',
+        '\u2028',
+        '👩‍👩‍👧',
+        'שלום',
+        'e\u0301',
+        '\ud800',
+        'x'.repeat(80),
+        '字'.repeat(40),
+        '--=_',
+      ),
     ),
     { maxLength: 12 },
   )
@@ -59,7 +92,10 @@ test('an accent in a subject is written as encoded-words, plain subjects are lef
 });
 
 test('a plain subject that looks like an encoded-word is shown as it was typed', () => {
-  assert.equal(encodeTextHeader('Subject', '=?UTF-8?Q?a?='), `Subject: =?UTF-8?B?${btoa('=?UTF-8?Q?a?=')}?=\r\n`);
+  assert.equal(
+    encodeTextHeader('Subject', '=?UTF-8?Q?a?='),
+    `Subject: =?UTF-8?B?${btoa('=?UTF-8?Q?a?=')}?=\r\n`,
+  );
 });
 
 test('a long plain subject is folded between words', () => {
@@ -72,7 +108,8 @@ test('a long plain subject is folded between words', () => {
 test('encoded-words are at most 75 characters on lines of 76, and none ends inside a character', () => {
   fc.assert(
     fc.property(awkwardText, awkwardText, (subject, name) => {
-      const headers = encodeTextHeader('Subject', `é${subject}`) + encodeAddressHeader('To', `é${name}`, 'a@b.example');
+      const headers =
+        encodeTextHeader('Subject', `é${subject}`) + encodeAddressHeader('To', `é${name}`, 'a@b.example');
       for (const [word, base64 = ''] of headers.matchAll(/=\?UTF-8\?B\?(.*?)\?=/g)) {
         assert.ok(word.length <= 75);
         assert.doesNotThrow(() => utf8.decode(Buffer.from(base64, 'base64')));
@@ -87,7 +124,10 @@ test('a value with line breaks cannot begin another header', () => {
   fc.assert(
     fc.property(awkwardText, (value) => {
       const headers = encodeTextHeader('Subject', value) + encodeAddressHeader('To', value, 'a@b.example');
-      assert.match(headers, /^Subject:[ -~]*\r\n(?:[ ][!-~][ -~]*\r\n)*To: [ -~]*\r\n(?:[ ][!-~][ -~]*\r\n)*$/);
+      assert.match(
+        headers,
+        /^Subject:[ -~]*\r\n(?:[ ][!-~][ -~]*\r\n)*To: [ -~]*\r\n(?:[ ][!-~][ -~]*\r\n)*$/,
+      );
     }),
     { numRuns: 2000 },
   );
@@ -119,7 +159,13 @@ test('an international domain is written in its ASCII form', () => {
 });
 
 test('usual addresses are taken as they are', () => {
-  for (const email of ["o'neil+tag@sub.example.com", 'a@localhost', 'A.B@Example.COM', 'x_y=z@1and1.example', '1@a-b.co']) {
+  for (const email of [
+    "o'neil+tag@sub.example.com",
+    'a@localhost',
+    'A.B@Example.COM',
+    'x_y=z@1and1.example',
+    '1@a-b.co',
+  ]) {
     assert.deepEqual(encodeAddress(email), { kind: 'address', address: email, domain: email.split('@')[1] });
   }
 });
@@ -150,7 +196,10 @@ test('an address that could break a header or that SMTP cannot carry is refused 
     ['a@1.2.3.4', 'no valid domain'],
     ['a@[1.2.3.4]', 'no valid domain'],
     ['a@1.2.3', 'no valid domain'],
-    [`a@${'b'.repeat(60)}.${'c'.repeat(60)}.${'d'.repeat(60)}.${'e'.repeat(60)}.${'f'.repeat(20)}`, 'longer than 254'],
+    [
+      `a@${'b'.repeat(60)}.${'c'.repeat(60)}.${'d'.repeat(60)}.${'e'.repeat(60)}.${'f'.repeat(20)}`,
+      'longer than 254',
+    ],
   ];
   for (const [email = '', reason = ''] of refused) {
     const result = encodeAddress(email);

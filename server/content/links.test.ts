@@ -39,10 +39,19 @@ test('web links are tracked, in every way that HTML writes them', () => {
     ['<a href=https://shop.example/>', '<a href="[https://shop.example/]">'],
     ['<A class=x\n HREF = "http://shop.example/" id=y>', '<A class=x\n HREF ="[http://shop.example/]" id=y>'],
     ['<a href=" HTTPS://shop.example/a ">', '<a href="[HTTPS://shop.example/a]">'],
-    ['<a href="https://shop.example/?a=1&amp;b=2&copy=3">', '<a href="[https://shop.example/?a=1&b=2&copy=3]">'],
+    [
+      '<a href="https://shop.example/?a=1&amp;b=2&copy=3">',
+      '<a href="[https://shop.example/?a=1&b=2&copy=3]">',
+    ],
     ['<a href="https://shop.example/é?q=%20&#39;">', '<a href="[https://shop.example/é?q=%20\']">'],
-    ['<map><area shape="rect" href="https://shop.example/"></map>', '<map><area shape="rect" href="[https://shop.example/]"></map>'],
-    ['<a title="a > b" href="https://shop.example/">x</a>', '<a title="a > b" href="[https://shop.example/]">x</a>'],
+    [
+      '<map><area shape="rect" href="https://shop.example/"></map>',
+      '<map><area shape="rect" href="[https://shop.example/]"></map>',
+    ],
+    [
+      '<a title="a > b" href="https://shop.example/">x</a>',
+      '<a title="a > b" href="[https://shop.example/]">x</a>',
+    ],
   ];
   for (const [before = '', after] of links) assert.equal(shown(before), after);
 });
@@ -70,17 +79,23 @@ test('what is not a web link, or must not be tracked, stays byte for byte', () =
 
 test('data-track="off" leaves a link alone and is not sent', () => {
   assert.equal(shown('<a data-track="off" href="https://a.example/">'), '<a href="https://a.example/">');
-  assert.equal(shown('<a href="https://a.example/"\n  DATA-TRACK=off class="b">'), '<a href="https://a.example/" class="b">');
-  assert.equal(shown('<a href="https://a.example/" data-track="on">'), '<a href="[https://a.example/]" data-track="on">');
+  assert.equal(
+    shown('<a href="https://a.example/"\n  DATA-TRACK=off class="b">'),
+    '<a href="https://a.example/" class="b">',
+  );
+  assert.equal(
+    shown('<a href="https://a.example/" data-track="on">'),
+    '<a href="[https://a.example/]" data-track="on">',
+  );
 });
 
 test('conditional comments, odd markup and Liquid around links stay byte for byte', () => {
   const before = [
     '<!DOCTYPE html><html><head><style>a > b{c:url("https://x.example")}</style></head>\r\n',
     '<!--[if mso | IE]><table><tr><td><a href="https://mso.example/"><v:roundrect href="https://mso.example/"><![endif]-->',
-    '<!--[if !mso]><!--><p>1 < 2 & 3 &nbsp; <unknown attr=\'"\' ><!--<![endif]-->',
+    "<!--[if !mso]><!--><p>1 < 2 & 3 &nbsp; <unknown attr='\"' ><!--<![endif]-->",
     '{% if city == "a>b" and x < 2 %}<td {% if vip %}class="vip"{% endif %} ><a\thref="',
-    '" {% if vip %}style=\'a\'{% endif %}>text</a>{% endif %}<br/><P>unclosed {{ "<a href=\'https://x.example\'>" }}',
+    "\" {% if vip %}style='a'{% endif %}>text</a>{% endif %}<br/><P>unclosed {{ \"<a href='https://x.example'>\" }}",
     '</table></div>\n',
   ].join('');
   const html = before.replace('href="" {%', 'href="https://shop.example/?a=1&amp;b=2" {%');
@@ -91,9 +106,47 @@ test('conditional comments, odd markup and Liquid around links stay byte for byt
 
 test('any HTML keeps each byte that is not a tracked link', () => {
   const part = fc.constantFrom(
-    ...['<p>', '</p>', '<!--', '-->', '<![endif]-->', '<!--[if mso]>', '<', '>', '"', "'", '=', ' ', '\n', '\r\n', '&amp;', '&'],
-    ...['{{ a }}', '{% if a %}', '{% endif %}', 'é', '😀', '<pre>\n', '<style>', '</style>', '<b class="c">', 'text', '\ue000'],
-    ...['<a href="mailto:a@b.example">', '<textarea>', '</textarea>', '<title>', '</title>', '<svg>', '<![CDATA[', ']]>'],
+    ...[
+      '<p>',
+      '</p>',
+      '<!--',
+      '-->',
+      '<![endif]-->',
+      '<!--[if mso]>',
+      '<',
+      '>',
+      '"',
+      "'",
+      '=',
+      ' ',
+      '\n',
+      '\r\n',
+      '&amp;',
+      '&',
+    ],
+    ...[
+      '{{ a }}',
+      '{% if a %}',
+      '{% endif %}',
+      'é',
+      '😀',
+      '<pre>\n',
+      '<style>',
+      '</style>',
+      '<b class="c">',
+      'text',
+      '\ue000',
+    ],
+    ...[
+      '<a href="mailto:a@b.example">',
+      '<textarea>',
+      '</textarea>',
+      '<title>',
+      '</title>',
+      '<svg>',
+      '<![CDATA[',
+      ']]>',
+    ],
   );
   fc.assert(
     fc.property(fc.array(part, { maxLength: 25 }), fc.array(part, { maxLength: 5 }), (parts, tail) => {
@@ -122,9 +175,15 @@ test('the open pixel stands before the end of the body, or at the end of HTML th
 
 test('a link with Liquid in it is marked, to be signed when its URL is known', () => {
   const links = [
-    ['<a href="https://shop.example/?u={{ id }}&amp;x=1">', '<a href="<https://shop.example/?u={{ id }}&amp;x=1>">'],
+    [
+      '<a href="https://shop.example/?u={{ id }}&amp;x=1">',
+      '<a href="<https://shop.example/?u={{ id }}&amp;x=1>">',
+    ],
     ['<a href="{{ product.url }}">', '<a href="<{{ product.url }}>">'],
-    ['<a href="{{ url | default: "https://a.example/" }}">', '<a href="<{{ url | default: "https://a.example/" }}>">'],
+    [
+      '<a href="{{ url | default: "https://a.example/" }}">',
+      '<a href="<{{ url | default: "https://a.example/" }}>">',
+    ],
     [
       '<a href="{% if vip %}https://a.example/{% else %}https://b.example/{% endif %}">',
       '<a href="<{% if vip %}https://a.example/{% else %}https://b.example/{% endif %}>">',
@@ -158,7 +217,10 @@ test('links in plain text are tracked without the punctuation around them', () =
     ['https://wiki.example/a_(b) x', '[https://wiki.example/a_(b)] x'],
     ['https://a.example/\nhttps://b.example/', '[https://a.example/]\n[https://b.example/]'],
     ['"https://a.example/"', '"[https://a.example/]"'],
-    ['https:// and www.example.com and mailto:a@b.example', 'https:// and www.example.com and mailto:a@b.example'],
+    [
+      'https:// and www.example.com and mailto:a@b.example',
+      'https:// and www.example.com and mailto:a@b.example',
+    ],
     ['Leave: {{ unsubscribe_url }}', 'Leave: {{ unsubscribe_url }}'],
     ['{{ "https://a.example/" }}', '{{ "https://a.example/" }}'],
   ];

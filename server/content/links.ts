@@ -10,7 +10,7 @@
  * tracking.ts fills the marks. They are no Liquid, so they need no name that an author could use or shadow.
  *
  * Left as they are: other schemes, `#`, the unsubscribe link, `data-track="off"` (the attribute goes), links in
- * conditional comments, and a URL whose Liquid block begins or ends outside of it.
+ * conditional comments, a URL whose Liquid block begins or ends outside of it, and in plain text one that begins with Liquid.
  */
 import { type HtmlAttribute, type HtmlEdit, type HtmlPiece, readHtml, splice } from './html.ts';
 import { escapeHtml } from './liquid-filters-text.ts';
@@ -120,7 +120,9 @@ export function trackText(text: string, tracking: Tracking): string {
     const inside = spans.filter((span) => span.start >= start && span.start < start + match[0].length);
     const end = start + urlLength(match[0], inside, start);
     const url = text.slice(start, end);
-    const tracked = inside.some((span) => span.end <= end) ? urlStartMark + url + urlEndMark : clickUrl(url, tracking);
+    const tracked = inside.some((span) => span.end <= end)
+      ? urlStartMark + url + urlEndMark
+      : clickUrl(url, tracking);
     if (webUrl.test(url)) edits.push({ start, end, text: tracked });
     position = end;
   }

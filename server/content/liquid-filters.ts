@@ -38,7 +38,7 @@ export function checkFilter(call: FilterCall): string | undefined {
   const { argsMin, argsMax } = spec;
   if (call.args.length < argsMin || call.args.length > argsMax) {
     const wanted = argsMin === argsMax ? `${argsMin}` : `${argsMin} to ${argsMax}`;
-    return `the filter "${call.name}" takes ${wanted} arguments, not ${call.args.length}; write them after ":"`;
+    return `the filter "${call.name}" takes ${wanted} argument${wanted === '1' ? '' : 's'}, not ${call.args.length}; write them after ":"`;
   }
   const problem = spec.check?.(call.args);
   return problem && `the filter "${call.name}" ${problem}`;

@@ -98,19 +98,12 @@ class Parser {
   #body(opener: undefined): { nodes: Node[]; stop: undefined };
   #body(opener: TagPiece | undefined): { nodes: Node[]; stop: TagPiece | undefined } {
     const nodes: Node[] = [];
-    const stops = opener ? BODIES[opener.name] : undefined;
     for (let piece = this.#take(); piece; piece = this.#take()) {
-      if (
-        piece.kind === 'tag' &&
-        stops &&
-        (piece.name === stops.end || stops.dividers.includes(piece.name))
-      ) {
-        return { nodes, stop: piece };
-      }
+      if (piece.kind === 'tag' && opener && isPartOf(opener.name, piece.name)) return { nodes, stop: piece };
       const node = this.#node(piece);
       if (node) nodes.push(node);
     }
-    if (opener) this.#fail(opener, `"${opener.name}" is not closed; add "{% ${stops?.end} %}"`);
+    if (opener) this.#fail(opener, `"${opener.name}" is not closed; add "{% ${BODIES[opener.name]?.end} %}"`);
     return { nodes, stop: undefined };
   }
 
@@ -277,11 +270,15 @@ class Parser {
     if (FILE_TAGS.has(tag.name)) {
       this.#fail(tag, `"${tag.name}" reads other files, which a mail cannot; paste the content here instead`);
     }
-    const closes = Object.entries(BODIES).find(([, body]) => {
-      return body.end === tag.name || body.dividers.includes(tag.name);
-    });
-    if (closes)
-      this.#fail(tag, `"${tag.name}" has no "${closes[0]}" that it belongs to; check the tags before it`);
+    const owner = Object.keys(BODIES).find((name) => isPartOf(name, tag.name));
+    const open = this.#open.at(-1)?.name;
+    if (owner && open) {
+      this.#fail(
+        tag,
+        `"${tag.name}" comes while "${open}" is open; put "{% ${BODIES[open]?.end} %}" before it`,
+      );
+    }
+    if (owner) this.#fail(tag, `"${tag.name}" has no "${owner}" before it; add one or remove it`);
     return this.#fail(tag, `the tag "${tag.name}" is not known${didYouMean(tag.name, TAGS)}`);
   }
 
@@ -313,6 +310,11 @@ class Parser {
   #fail(tag: TagPiece, problem: string): never {
     return this.#source.fail(tag.at, problem);
   }
+}
+
+function isPartOf(owner: string, name: string): boolean {
+  const body = BODIES[owner];
+  return body?.end === name || (body?.dividers.includes(name) ?? false);
 }
 
 function loopNumber(reader: ExpressionReader): Value {

@@ -141,8 +141,8 @@ export function contains(list: unknown, item: unknown, work: WorkBudget): boolea
 
 /** The printed form: nothing for nil, lists without separators. */
 export function text(value: unknown, work: WorkBudget): string {
+  if (typeof value === 'string') return value;
   const seen = plain(value);
-  if (typeof seen === 'string') return seen;
   if (isNil(seen)) return '';
   if (!Array.isArray(seen)) return isObject(seen) ? '[object Object]' : String(seen);
   return seen.map((item) => chargedText(text(item, work), work)).join('');

@@ -106,8 +106,8 @@ export function recipientData(
   const contact = {
     ...attributes,
     email,
-    name: name ?? attributes['name'] ?? null,
-    first_name: attributes['first_name'] ?? firstWord(name),
+    name: name ?? attributes.name ?? null,
+    first_name: attributes.first_name ?? firstWord(name),
   };
   return { ...contact, contact, unsubscribe_url: unsubscribeUrl };
 }

@@ -34,8 +34,13 @@ test('Liquid in texts and attributes comes out as it was written', () => {
 });
 
 test('a condition between blocks keeps or drops the whole block', () => {
-  const html = mjmlToHtml(column('{% if city %}\n<mj-text>In {{ city }}</mj-text>\n{% else %}<mj-text>Where?</mj-text>{% endif %}'));
-  assert.match(html, /<tbody>\s*\{% if city %\}\s*<tr>.*In \{\{ city \}\}.*<\/tr>\s*\{% else %\}<tr>.*Where\?.*<\/tr>\{% endif %\}\s*<\/tbody>/s);
+  const html = mjmlToHtml(
+    column('{% if city %}\n<mj-text>In {{ city }}</mj-text>\n{% else %}<mj-text>Where?</mj-text>{% endif %}'),
+  );
+  assert.match(
+    html,
+    /<tbody>\s*\{% if city %\}\s*<tr>.*In \{\{ city \}\}.*<\/tr>\s*\{% else %\}<tr>.*Where\?.*<\/tr>\{% endif %\}\s*<\/tbody>/s,
+  );
   const section = '<mj-section><mj-column><mj-text>x</mj-text></mj-column></mj-section>';
   const loop = mjmlToHtml(`<mjml><mj-body>{% for p in products %}${section}{% endfor %}</mj-body></mjml>`);
   assert.match(loop, /\{% for p in products %\}<!--\[if mso.*>x<.*<!\[endif\]-->\{% endfor %\}/s);
@@ -49,7 +54,9 @@ test('accents, emoji, backslashes and quotes in attributes reach the reader unch
 });
 
 test('the space between two words is kept when they stand in elements on lines of their own', () => {
-  assert.ok(mjmlToHtml(column('<mj-text><b>Ann</b>\n  <i>Lee</i></mj-text>')).includes('<b>Ann</b>\n  <i>Lee</i>'));
+  assert.ok(
+    mjmlToHtml(column('<mj-text><b>Ann</b>\n  <i>Lee</i></mj-text>')).includes('<b>Ann</b>\n  <i>Lee</i>'),
+  );
 });
 
 test('comments for other mail readers and the title are kept', () => {
@@ -73,7 +80,10 @@ test('an element that MJML does not know, or not in this place, is refused with 
   const blocks = '<mj-text>a</mj-text>\n\n<mj-foto src="x" />';
   assert.match(errorOf(column(blocks)), /^news\.mjml line 5: <mj-foto> is not an element of MJML/);
   const misplaced = '<mj-text>{{ a }}\n\n</mj-text><mj-navbar-link href="x">a</mj-navbar-link>';
-  assert.match(errorOf(column(misplaced)), /^news\.mjml line 5: <mj-navbar-link>.*not allowed where it stands/);
+  assert.match(
+    errorOf(column(misplaced)),
+    /^news\.mjml line 5: <mj-navbar-link>.*not allowed where it stands/,
+  );
   assert.doesNotThrow(() => mjmlToHtml(column('<!-- <mj-foto src="x" /> -->')));
 });
 
@@ -96,7 +106,11 @@ test('MJML that is not well-formed is refused with the line in the file, also af
     ['<mjml>\n<mj-body>\n<mj-section>\n', 3, '<mj-section> is not closed'],
     ['<html></html>', 1, 'does not allow'],
     ['', 1, 'begin with <mjml>'],
-    [`<mjml><mj-head>\n\n<mj-style inline="inline">a{}</mj-style></mj-head></mjml>`, 3, 'inline="inline" is not supported'],
+    [
+      `<mjml><mj-head>\n\n<mj-style inline="inline">a{}</mj-style></mj-head></mjml>`,
+      3,
+      'inline="inline" is not supported',
+    ],
   ] as const;
   for (const [mjml, line, problem] of cases) {
     const message = errorOf(mjml);

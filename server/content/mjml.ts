@@ -32,7 +32,10 @@ export function mjmlToHtml(text: string, name = 'template', lineOffset = 0): str
   }
   const inlined = result.warnings.find(({ kind }) => kind === 'inline-style-unsupported');
   if (inlined) {
-    failMasked(inlined.span.start, 'mj-style inline="inline" is not supported; use attributes or a plain mj-style');
+    failMasked(
+      inlined.span.start,
+      'mj-style inline="inline" is not supported; use attributes or a plain mj-style',
+    );
   }
   refuseLosses(text, result.content, stand, fail);
   return stand.restore(result.content, 'html');
@@ -104,9 +107,21 @@ function hideInValue(value: string, stand: StandIns): string {
 }
 
 const tagOrComment = /<!--.*?-->|<(\/?)([a-z][\w:-]*)(?:"[^"]*"|'[^']*'|[^"'>])*?(\/?)>/gis;
-const voidElements: ReadonlySet<string> = new Set(
-  ['area', 'base', 'br', 'col', 'embed', 'hr', 'img', 'input', 'link', 'meta', 'source', 'track', 'wbr'],
-);
+const voidElements: ReadonlySet<string> = new Set([
+  'area',
+  'base',
+  'br',
+  'col',
+  'embed',
+  'hr',
+  'img',
+  'input',
+  'link',
+  'meta',
+  'source',
+  'track',
+  'wbr',
+]);
 
 /** mrml lets any end tag end any element, and then finds the end of the document in the wrong place or not at all. */
 function refuseWrongNesting(masked: string, fail: Fail): void {
@@ -117,7 +132,10 @@ function refuseWrongNesting(masked: string, fail: Fail): void {
     if (!slash) continue;
     const ended = open.pop();
     if (ended?.name === name) continue;
-    fail(start, `</${name}> ends ${ended ? `the element <${ended.name}>` : 'nothing'}; close elements in order`);
+    fail(
+      start,
+      `</${name}> ends ${ended ? `the element <${ended.name}>` : 'nothing'}; close elements in order`,
+    );
   }
   const [unclosed] = open.slice(-1);
   if (unclosed) fail(unclosed.start, `<${unclosed.name}> is not closed; add </${unclosed.name}>`);
@@ -136,7 +154,10 @@ function explain(error: ToHtmlError, masked: string): { offset: number; problem:
   // A text begins with the white space before it.
   const offset = start + Math.max(masked.slice(start).search(/\S/), 0);
   if (details.type === 'unexpected-token' || details.type === 'unexpected-element') {
-    return { offset, problem: 'MJML does not allow this here; put Liquid around a whole block, or inside its text' };
+    return {
+      offset,
+      problem: 'MJML does not allow this here; put Liquid around a whole block, or inside its text',
+    };
   }
   return { offset, problem: `MJML cannot be read (${details.type}); begin with <mjml> and end with </mjml>` };
 }

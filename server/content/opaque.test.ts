@@ -6,7 +6,16 @@ import { balancedCount, findLiquid, maskLiquid } from './opaque.ts';
 
 const part = fc.constantFrom(
   ...['{{', '}}', '{%', '%}', '{{-', '-}}', '{%-', '-%}', '"', "'", '\\', ' ', '\n', 'a', '{', '}', '%', '#'],
-  ...['{{ "}}" }}', "{{ '%}' | x: \"'\" }}", '{% if a == "%}', '{% if b %}', '{%else%}', '{%- endif -%}', '{{ a.b }}', '<p>'],
+  ...[
+    '{{ "}}" }}',
+    "{{ '%}' | x: \"'\" }}",
+    '{% if a == "%}',
+    '{% if b %}',
+    '{%else%}',
+    '{%- endif -%}',
+    '{{ a.b }}',
+    '<p>',
+  ],
   ...['{% raw %}', '{% endraw %}', '{%- raw-%}', '{%-endraw-%}', '{% rawish %}'],
 );
 
@@ -19,7 +28,10 @@ test('what is taken for Liquid outside of Liquid is what the lexer takes for it'
       if (!expected) return;
       compared += 1;
       const found = findLiquid(source).filter((span) => !/^\{%-?\s*raw\s*-?%\}/.test(span.source));
-      assert.deepEqual(found.map((span) => span.start), expected);
+      assert.deepEqual(
+        found.map((span) => span.start),
+        expected,
+      );
     }),
     { numRuns: 10_000 },
   );
@@ -29,16 +41,22 @@ test('what is taken for Liquid outside of Liquid is what the lexer takes for it'
 /** Where holes and tags begin; nothing when the lexer refuses the template. */
 function lexed(source: string): number[] | undefined {
   try {
-    return cutTemplate(new TemplateSource(source, 't', 0)).flatMap((piece) => (piece.kind === 'text' ? [] : [piece.at]));
+    return cutTemplate(new TemplateSource(source, 't', 0)).flatMap((piece) =>
+      piece.kind === 'text' ? [] : [piece.at],
+    );
   } catch {
     return undefined;
   }
 }
 
 test('each span is told apart by what it does to its surroundings', () => {
-  const source = '{{ a }}{% if a %}{% elsif b %}{% else %}{% endif %}{% assign a = 1 %}{%- for p in q -%}{% endfor %}{% # note %}';
+  const source =
+    '{{ a }}{% if a %}{% elsif b %}{% else %}{% endif %}{% assign a = 1 %}{%- for p in q -%}{% endfor %}{% # note %}';
   const kinds = ['value', 'open', 'branch', 'branch', 'close', 'silent', 'open', 'close', 'silent'];
-  assert.deepEqual(findLiquid(source).map((span) => span.kind), kinds);
+  assert.deepEqual(
+    findLiquid(source).map((span) => span.kind),
+    kinds,
+  );
 });
 
 test('a capture, comment or raw block is one span with all that is in it', () => {
@@ -48,12 +66,18 @@ test('a capture, comment or raw block is one span with all that is in it', () =>
     '{% raw %}{{ a }} {% if %}{% endraw %}',
   ];
   const source = blocks.join('<p>');
-  assert.deepEqual(findLiquid(source).map((span) => span.source), blocks);
+  assert.deepEqual(
+    findLiquid(source).map((span) => span.source),
+    blocks,
+  );
 });
 
 test('a mask keeps every offset', () => {
   const source = 'é{{ a }}😀{% if\n"x" %}b';
-  assert.equal(maskLiquid(source, findLiquid(source)), 'é\u0001\u0001\u0001\u0001\u0001\u0001\u0001😀\u0002\u0002\u0002\u0002\u0002\u0002\u0002\u0002\u0002\u0002\u0002\u0002b');
+  assert.equal(
+    maskLiquid(source, findLiquid(source)),
+    'é\u0001\u0001\u0001\u0001\u0001\u0001\u0001😀\u0002\u0002\u0002\u0002\u0002\u0002\u0002\u0002\u0002\u0002\u0002\u0002b',
+  );
 });
 
 test('blocks that begin and end inside count as balanced, others from where they do not', () => {

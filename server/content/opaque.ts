@@ -23,7 +23,7 @@ export const tagMask = '\u0002';
 const liquidTag = /\{\{(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^"'])*?\}\}|\{%-?\s*(\w*).*?%\}/gs;
 const opaqueBlocks: ReadonlySet<string> = new Set(['capture', 'comment', 'raw']);
 const kindOfTag = new Map<string, LiquidSpan['kind']>([
-  ...['if', 'unless', 'case', 'for', 'tablerow'].map((name) => [name, 'open'] as const),
+  ...['if', 'unless', 'case', 'for'].map((name) => [name, 'open'] as const),
   ...['else', 'elsif', 'when'].map((name) => [name, 'branch'] as const),
 ]);
 
@@ -49,9 +49,10 @@ function kindOf(word: string | undefined): LiquidSpan['kind'] {
   return kindOfTag.get(word) ?? 'silent';
 }
 
-/** Only `capture` nests. */
+/** Only `capture` nests. As in liquidjs, `{%- endraw %}` with a dash before it ends nothing. */
 function endOfBlock(source: string, name: string, from: number): number {
-  const edge = new RegExp(`\\{%-?\\s*(end)?${name}\\b[^%]*%\\}`, 'g');
+  const dash = name === 'raw' ? '' : '-?';
+  const edge = new RegExp(`\\{%${dash}\\s*(end)?${name}\\b[^%]*%\\}`, 'g');
   edge.lastIndex = from;
   let depth = 1;
   for (let match = edge.exec(source); match; match = edge.exec(source)) {

@@ -113,8 +113,7 @@ export function compileTemplate(source: TemplateSource): CompiledTemplate {
 /** Line ends as `\n`. Control characters mean nothing in a mail and are used as marks further on. */
 function cleanText(file: string, content: string): string {
   const text = content.replace(/^\ufeff/, '').replaceAll(/\r\n?/g, '\n');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  const control = text.search(/[\u0000-\u0008\u000b-\u001f\u007f]/);
+  const control = text.search(/(?![\t\n])\p{Cc}/u);
   if (control >= 0) {
     const code = text.charCodeAt(control).toString(16).padStart(2, '0');
     fail(
@@ -136,7 +135,7 @@ function readSetting(file: string, line: string, lineNumber: number): TemplateSo
       lineNumber,
       `"${line.trim()}" is not a setting; write ${settingNames.join(', ')}, ":" and its value`,
     );
-  return { [name]: { value: value.replace(/^(["'])(.*)\1$/, '$2'), line: lineNumber } };
+  return { [name]: { value: value.replace(/^(["'])((?:(?!\1).)*)\1$/, '$2'), line: lineNumber } };
 }
 
 const kindOfExtension: Readonly<Record<string, TemplateKind>> = {

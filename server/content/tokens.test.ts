@@ -13,7 +13,9 @@ test('a recipient token gives back the ids that it was made of', () => {
   fc.assert(
     fc.property(fc.uuid(), fc.uuid(), fc.uuid(), (workspace, campaign, contact) => {
       const signer = createSigner('secret');
-      const { token } = signer.forCampaign({ workspaceId: workspace, campaignId: campaign }).recipient(contact);
+      const { token } = signer
+        .forCampaign({ workspaceId: workspace, campaignId: campaign })
+        .recipient(contact);
       const expected = { kind: 'valid', workspaceId: workspace, campaignId: campaign, contactId: contact };
       assert.deepEqual(signer.verifyRecipientToken(token), expected);
     }),
@@ -53,7 +55,15 @@ test('a token with any character changed, added or left out is refused, so each 
       assert.equal(signer.verifyRecipientToken(changed).kind, 'invalid', changed);
     }
   }
-  for (const wrong of ['', `${token}A`, `${token}=`, token.slice(1), token.slice(0, -1), ` ${token}`, `${token}\n`]) {
+  for (const wrong of [
+    '',
+    `${token}A`,
+    `${token}=`,
+    token.slice(1),
+    token.slice(0, -1),
+    ` ${token}`,
+    `${token}\n`,
+  ]) {
     assert.equal(signer.verifyRecipientToken(wrong).kind, 'invalid', wrong);
   }
 });

@@ -3,7 +3,7 @@ export interface StepResult {
   passed: number;
   failed: number;
   skipped: number;
-  /** What a person needs to see: the failures, or why something was skipped. */
+  /** What a person needs to see: the failures, why something was skipped, what a test wants to be known. */
   output: string;
 }
 

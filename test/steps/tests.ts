@@ -35,7 +35,10 @@ async function gather(stream: TestsStream): Promise<StepResult> {
   stream.on('test:fail', ({ name, file, line, details: { error } }) => {
     failedFiles.add(file ?? '');
     if ('failureType' in error && error.failureType === 'subtestsFailed') return;
-    result.output += `✖ ${name} (${relative('.', file ?? '')}:${line})\n${inspect(error.cause ?? error)}\n\n`;
+    result.output += `✖ ${name} (${relative('.', file ?? '')}:${line})\n${inspect(error.cause instanceof Error ? error.cause : error)}\n\n`;
+  });
+  stream.on('test:diagnostic', ({ file, message }) => {
+    if (file !== undefined) result.output += `  ${message}\n`;
   });
   stream.on('test:summary', ({ file, success, counts }) => {
     if (file !== undefined) return;

@@ -1,0 +1,91 @@
+/**
+ * One chunk of an import becomes contacts and subscriptions, in one transaction.
+ *
+ * Before: records were read and judged. The rows travel by COPY into a temporary table, and statements on whole sets
+ * do the rest. The import's position moves in the same transaction, so a crash repeats nothing and loses nothing; and
+ * its row is locked first, so of two processes that run the same import one stops.
+ */
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Database, Tx } from '../kernel/database.ts';
+import { newId } from '../kernel/ids.ts';
+import type { Chunk } from './import-chunks.ts';
+import type { ImportedContact } from './import-record.ts';
+import { ImportRefused } from './import-refused.ts';
+import * as queries from './queries.ts';
+import type { SubscriptionStatus } from './states.ts';
+
+const COPY_ROWS = 500;
+
+export interface MergeTarget {
+  workspaceId: string;
+  importId: string;
+  listId: string;
+  status: SubscriptionStatus;
+}
+
+/** `recordsDone`: where the import must stand for this chunk to be the next one. */
+export function mergeChunk(
+  database: Database,
+  target: MergeTarget,
+  recordsDone: number,
+  chunk: Chunk,
+): Promise<queries.ImportCounts> {
+  const { workspaceId, importId } = target;
+  return database.withWorkspace(workspaceId, async (tx) => {
+    if ((await queries.lockImport(tx, workspaceId, importId)) !== recordsDone)
+      throw new ImportRefused(
+        'Another process is importing the same file: let it finish, then run this again.',
+      );
+    await stage(tx, chunk);
+    await queries.mergeStagedContacts(tx, workspaceId);
+    const merged = await queries.subscribeStagedContacts(tx, target);
+    const duplicates = merged.duplicates + chunk.duplicates;
+    const counts = { ...merged, duplicates, rejected: chunk.rejected };
+    await queries.addImportCounts(tx, workspaceId, importId, chunk.records, counts);
+    return counts;
+  });
+}
+
+/** What mergeChunk would do; writes nothing. */
+export function previewChunk(
+  database: Database,
+  workspaceId: string,
+  listId: string | null,
+  chunk: Chunk,
+): Promise<queries.ImportCounts> {
+  return database.withWorkspace(workspaceId, async (tx) => {
+    await stage(tx, chunk);
+    const preview = await queries.previewStagedContacts(tx, workspaceId, listId);
+    return { ...preview, duplicates: chunk.duplicates, rejected: chunk.rejected };
+  });
+}
+
+async function stage(tx: Tx, chunk: Chunk): Promise<void> {
+  await queries.createStagedContacts(tx);
+  await pipeline(Readable.from(copyBlocks(chunk.contacts.values())), queries.copyStagedContacts(tx));
+}
+
+function* copyBlocks(contacts: Iterable<ImportedContact>): Generator<Buffer> {
+  let block = '';
+  let rows = 0;
+  for (const contact of contacts) {
+    block += copyRow(contact);
+    if (++rows % COPY_ROWS > 0) continue;
+    yield Buffer.from(block);
+    block = '';
+  }
+  yield Buffer.from(block);
+}
+
+/** COPY's text format: columns between tabs, \N for NULL. */
+function copyRow({ email, name, attributes }: ImportedContact): string {
+  const nameCell = name === null ? '\\N' : escapeCopy(name);
+  return `${newId()}\t${escapeCopy(email)}\t${nameCell}\t${escapeCopy(JSON.stringify(attributes))}\n`;
+}
+
+const COPY_ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+function escapeCopy(text: string): string {
+  return text.replace(/[\\\t\n\r]/g, (character) => COPY_ESCAPES[character] ?? character);
+}

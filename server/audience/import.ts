@@ -1,0 +1,237 @@
+/**
+ * Import: a CSV file becomes contacts on a list.
+ *
+ * The file is read, judged and cut into chunks here (import-source, -csv, -columns, -record); a chunk is merged in
+ * one transaction (import-merge) while the next one is read, so at most two chunks are in memory, however long the file
+ * is. `import.records_done` says what is merged. The same command on the same file goes on behind it: it reads from the
+ * start again, which costs seconds, and so writes the rejects file anew and complete.
+ *
+ * Nobody who left a list comes back by an import, and an empty cell overwrites nothing.
+ */
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { Database } from '../kernel/database.ts';
+import { newId } from '../kernel/ids.ts';
+import type { Scope } from '../kernel/scope.ts';
+import { type Chunk, readChunks } from './import-chunks.ts';
+import { type AttributeType, readColumns } from './import-columns.ts';
+import { type CsvRecord, readCsv } from './import-csv.ts';
+import { mergeChunk, previewChunk } from './import-merge.ts';
+import { ImportRefused } from './import-refused.ts';
+import { RejectsFile } from './import-rejects.ts';
+import { openSource, type Source } from './import-source.ts';
+import { findOrCreateList } from './lists.ts';
+import * as queries from './queries.ts';
+
+export { ImportRefused } from './import-refused.ts';
+
+export interface ImportOptions {
+  database: Database;
+  workspaceId: string;
+  listName: string;
+  /** A path, or a stream such as standard input (which cannot be resumed). */
+  file: string | Readable;
+  /** Ends the import between two chunks; what is merged stays. */
+  scope?: Scope;
+  /** Field (email, name, or an attribute) → column of the file; the rest is guessed (import-columns.ts). */
+  mapping?: Record<string, string>;
+  /** Attribute → type of its JSON value; text when not given. */
+  types?: Record<string, AttributeType>;
+  /** Says what would happen and changes nothing in the database; the rejects file is written. */
+  dryRun?: boolean;
+  /** Of those who are new on the list; subscribed when not given. */
+  status?: 'subscribed' | 'unconfirmed';
+  /** Where rejected records go; FILE.rejects.csv when not given. */
+  rejectsFile?: string;
+  onProgress?: (progress: ImportProgress) => void;
+}
+
+export interface ImportProgress {
+  /** Read so far; bytesTotal is null for a stream. */
+  bytesDone: number;
+  bytesTotal: number | null;
+  /** Merged so far, as the other three. */
+  recordsDone: number;
+  created: number;
+  updated: number;
+  rejected: number;
+}
+
+/** records = created + updated + unchanged + duplicates + rejected. */
+export interface ImportReport extends queries.ImportCounts {
+  listId: string | null;
+  records: number;
+  /** Records that an earlier, interrupted run had merged; they are in the counts. */
+  resumedAfter: number;
+  /** Null when nothing was rejected. */
+  rejectsFile: string | null;
+}
+
+/** Throws ImportRefused with a sentence for the user when the file as a whole cannot be imported. */
+export async function importContacts(options: ImportOptions): Promise<ImportReport> {
+  const source = await openSource(options.file);
+  try {
+    const batches = readCsv(source.utf8);
+    const { header, records } = await takeHeader(source, batches);
+    const columns = readColumns(header, { mapping: options.mapping ?? {}, types: options.types ?? {} });
+    const rejects = await RejectsFile.open(rejectsPath(options), columns.titles);
+    try {
+      const run = await beginRun(options, source);
+      const watched = watch(options, run, source, records, batches);
+      await mergeAll(options, run, readChunks(watched, columns, rejects, run.resumedAfter));
+      const { listId, recordsDone, resumedAfter, counts } = run;
+      return { listId, records: recordsDone, resumedAfter, ...counts, rejectsFile: rejects.pathIfAny };
+    } finally {
+      await rejects.close();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+/** The first record, and those that were read together with it. */
+async function takeHeader(source: Source, batches: AsyncGenerator<CsvRecord[]>) {
+  for (;;) {
+    const batch = await batches.next();
+    if (batch.done)
+      throw new ImportRefused(
+        `${source.name} is empty: its first line must name the columns, such as email,name.`,
+      );
+    const [header, ...records] = batch.value;
+    if (header) return { header, records };
+  }
+}
+
+function rejectsPath(options: ImportOptions): string {
+  const { file, rejectsFile } = options;
+  if (typeof file !== 'string') return rejectsFile ?? 'import.rejects.csv';
+  if (rejectsFile === undefined) return `${file}.rejects.csv`;
+  if (resolve(rejectsFile) === resolve(file))
+    throw new ImportRefused(
+      'The rejects file would overwrite the file that is imported: name another with --rejects.',
+    );
+  return rejectsFile;
+}
+
+/** Where an import stands. */
+interface Run {
+  /** Null in a dry run. */
+  importId: string | null;
+  listId: string | null;
+  resumedAfter: number;
+  recordsDone: number;
+  counts: queries.ImportCounts;
+}
+
+const NO_COUNTS = { created: 0, updated: 0, unchanged: 0, duplicates: 0, rejected: 0, keptUnsubscribed: 0 };
+
+/** Finds the interrupted import of the same file, or begins a new one. */
+function beginRun(options: ImportOptions, source: Source): Promise<Run> {
+  const { database, workspaceId, listName, dryRun } = options;
+  return database.withWorkspace(workspaceId, async (tx) => {
+    const fresh = { resumedAfter: 0, recordsDone: 0, counts: NO_COUNTS };
+    if (dryRun)
+      return {
+        ...fresh,
+        importId: null,
+        listId: (await queries.findList(tx, workspaceId, listName)) ?? null,
+      };
+    const listId = await findOrCreateList(tx, workspaceId, listName);
+    const id = newId();
+    const fingerprint = fingerprintOf(options, source) ?? id;
+    const unfinished = await queries.findUnfinishedImport(tx, workspaceId, fingerprint);
+    if (unfinished) {
+      const { id: importId, recordsDone, ...counts } = unfinished;
+      return { importId, listId, resumedAfter: recordsDone, recordsDone, counts };
+    }
+    await queries.insertImport(tx, { workspaceId, id, listId, fingerprint, fileName: source.name });
+    return { ...fresh, importId: id, listId };
+  });
+}
+
+/** Of everything that decides what the import does; null when the source is a stream. */
+function fingerprintOf(options: ImportOptions, source: Source): string | null {
+  if (source.fingerprint === null) return null;
+  const { listName, mapping, types, status } = options;
+  const rules = JSON.stringify([listName, mapping ?? {}, types ?? {}, status ?? 'subscribed']);
+  return createHash('sha256').update(source.fingerprint).update(rules).digest('hex');
+}
+
+/** Passes records through, reports how far they are, and stops when the scope ends. */
+async function* watch(
+  options: ImportOptions,
+  run: Run,
+  source: Source,
+  first: CsvRecord[],
+  batches: AsyncGenerator<CsvRecord[]>,
+): AsyncGenerator<CsvRecord[]> {
+  yield first;
+  for await (const batch of batches) {
+    options.scope?.throwIfEnded();
+    yield batch;
+    const { bytesDone, bytesTotal } = source;
+    const { created, updated, rejected } = run.counts;
+    options.onProgress?.({ bytesDone, bytesTotal, recordsDone: run.recordsDone, created, updated, rejected });
+  }
+}
+
+/** Merges a chunk while the next one is read. */
+async function mergeAll(options: ImportOptions, run: Run, chunks: AsyncGenerator<Chunk>): Promise<void> {
+  let chunk = await readNext(options, run, chunks);
+  while (chunk) {
+    // Both are waited for also when one fails: nothing of the import goes on after it was given up.
+    const [merged, next] = await Promise.allSettled([
+      mergeNext(options, run, chunk),
+      readNext(options, run, chunks),
+    ]);
+    if (merged.status === 'rejected') throw merged.reason;
+    if (next.status === 'rejected') throw next.reason;
+    chunk = next.value;
+  }
+  await endImport(options, run, null);
+}
+
+async function readNext(
+  options: ImportOptions,
+  run: Run,
+  chunks: AsyncGenerator<Chunk>,
+): Promise<Chunk | undefined> {
+  try {
+    const next = await chunks.next();
+    return next.done ? undefined : next.value;
+  } catch (error) {
+    if (error instanceof ImportRefused) await endImport(options, run, error.message);
+    throw error;
+  }
+}
+
+async function mergeNext(options: ImportOptions, run: Run, chunk: Chunk): Promise<void> {
+  const { database, workspaceId, status = 'subscribed' } = options;
+  const { importId, listId } = run;
+  const merged =
+    importId === null || listId === null
+      ? await previewChunk(database, workspaceId, listId, chunk)
+      : await mergeChunk(database, { workspaceId, importId, listId, status }, run.recordsDone, chunk);
+  run.recordsDone += chunk.records;
+  run.counts = addCounts(run.counts, merged);
+}
+
+function addCounts(a: queries.ImportCounts, b: queries.ImportCounts): queries.ImportCounts {
+  return {
+    created: a.created + b.created,
+    updated: a.updated + b.updated,
+    unchanged: a.unchanged + b.unchanged,
+    duplicates: a.duplicates + b.duplicates,
+    rejected: a.rejected + b.rejected,
+    keptUnsubscribed: a.keptUnsubscribed + b.keptUnsubscribed,
+  };
+}
+
+/** `error`: the sentence for which the file was refused half way; null when all of it is merged. */
+async function endImport(options: ImportOptions, run: Run, error: string | null): Promise<void> {
+  const { database, workspaceId } = options;
+  const { importId } = run;
+  if (importId === null) return;
+  await database.withWorkspace(workspaceId, (tx) => queries.finishImport(tx, workspaceId, importId, error));
+}

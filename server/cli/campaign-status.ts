@@ -1,0 +1,93 @@
+/** `camp campaign status`, and waiting for a campaign's end. */
+
+import type { CampaignKey } from '../campaigns/queries.ts';
+import { type CampaignStatus, campaignStatus } from '../campaigns/status.ts';
+import type { Database } from '../kernel/database.ts';
+import type { Scope } from '../kernel/scope.ts';
+import { startCampaignProgress } from './campaign-progress.ts';
+import { type Cli, uuid } from './cli.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { interruptScope } from './interrupt.ts';
+import { withDatabase } from './open-database.ts';
+import { type Output, styled, table } from './output.ts';
+
+const LOOK_AGAIN_MS = 250;
+const ENDED = new Set(['finished', 'cancelled', 'failed']);
+
+export async function showStatus(
+  cli: Cli,
+  id: string,
+  options: { watch?: boolean; rows?: boolean },
+): Promise<ExitCode> {
+  const of = { workspaceId: cli.workspaceId, campaignId: uuid(id, 'campaign id') };
+  return withDatabase(cli, async (database) => {
+    if (options.watch) return waitForEnd(cli, database, of);
+    report(cli.out, await campaignStatus(database, of, options.rows ? 'rows' : 'counters'));
+    return EXIT.ok;
+  });
+}
+
+/** Shows the progress until the campaign has ended; Ctrl-C stops looking, not the campaign. */
+export async function waitForEnd(cli: Cli, database: Database, of: CampaignKey): Promise<ExitCode> {
+  const scope = interruptScope('watch');
+  const status = await watchCampaign(cli.out, database, of, scope);
+  report(cli.out, status);
+  if (!hasEnded(status)) {
+    cli.out.say('\nStopped looking. The campaign goes on; `camp campaign pause` would hold it.');
+    return EXIT.interrupted;
+  }
+  return status.campaign.state === 'finished' ? EXIT.ok : EXIT.failed;
+}
+
+/** Draws the progress until the campaign or the scope has ended, and gives the last status. */
+export async function watchCampaign(
+  out: Output,
+  database: Database,
+  of: CampaignKey,
+  scope: Scope,
+): Promise<CampaignStatus> {
+  const progress = startCampaignProgress(out);
+  try {
+    for (;;) {
+      const status = await campaignStatus(database, of);
+      progress.update(status);
+      if (hasEnded(status) || scope.ended) return status;
+      await scope.sleep(LOOK_AGAIN_MS).catch(() => {});
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Cancelled or finished, and nothing of it is under way any more. */
+function hasEnded({ campaign, counts }: CampaignStatus): boolean {
+  return (
+    ENDED.has(campaign.state) && counts.claimed + counts.committing + counts.queued + counts.deferred === 0
+  );
+}
+
+function report(out: Output, { campaign, counts, routes }: CampaignStatus): void {
+  const { id, name, state, audience } = campaign;
+  out.say(`${styled(out, 'bold', name)}  ${id}\n`);
+  out.say(countsTable(state, audience, counts));
+  for (const route of routes)
+    out.say(`\nThe route "${route.name}" is in trouble and is tried again: ${route.reason ?? ''}`);
+  if (campaign.failure) out.say(`\nIt failed: ${campaign.failure}`);
+  out.result({ id, name, state, audience, counts, routes });
+}
+
+/** The states of the messages; they add up to the audience. */
+function countsTable(state: string, audience: number, counts: CampaignStatus['counts']): string {
+  const sum = Object.values(counts).reduce((total, n) => total + n, 0);
+  return table([
+    ['state', state],
+    ['audience', audience],
+    ['', ''],
+    ...Object.entries(counts).map(([name, n]) => [name, n, share(n, audience)]),
+    ['sum', sum],
+  ]);
+}
+
+function share(n: number, audience: number): string {
+  return n === 0 || audience === 0 ? '' : `${((100 * n) / audience).toFixed(1).padStart(5)} %`;
+}

@@ -1,0 +1,90 @@
+/** `camp template render`: subject, HTML and text of a template as a recipient with these data reads them. */
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Command } from 'commander';
+import { recipientData } from '../content/message.ts';
+import { compileTemplate, loadTemplate, type RenderedTemplate, type TemplateSource } from '../content/template.ts';
+import { type Cli, run } from './cli.ts';
+import { usageError } from './errors.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { type Output, styled } from './output.ts';
+
+interface RenderFlags {
+  data?: string;
+  subject?: string;
+}
+
+export function templateCommand(program: Command): void {
+  program
+    .command('template')
+    .description('look at templates')
+    .command('render <file>')
+    .description('print subject, HTML and text as a recipient reads them (MJML, HTML or plain text)')
+    .option('--data <file>', 'JSON of one contact: email, name, and attributes')
+    .option('--subject <text>', 'instead of the one in the file')
+    .action(run(render));
+}
+
+async function render(cli: Cli, file: string, flags: RenderFlags): Promise<ExitCode> {
+  const source = loadTemplate(basename(file), await readFile(file, 'utf8'));
+  const template = compileTemplate(withSubject(source, flags.subject));
+  const data = contactData(await readData(flags.data), cli.config.publicUrl);
+  const [missing] = template.missingFields(data);
+  if (missing)
+    throw usageError(
+      `${missing.file} line ${missing.line}: the data have no "${missing.path}"; add it, or give it a default ({{ ${missing.path} | default: "…" }}).`,
+    );
+  const rendered = template.render(data);
+  show(cli.out, rendered);
+  cli.out.result({ ...rendered });
+  return EXIT.ok;
+}
+
+function withSubject(source: TemplateSource, subject: string | undefined): TemplateSource {
+  if (subject === undefined) return source;
+  return { ...source, settings: { ...source.settings, subject: { value: subject, line: 1 } } };
+}
+
+async function readData(file: string | undefined): Promise<Record<string, unknown>> {
+  if (file === undefined) return {};
+  const text = await readFile(file, 'utf8');
+  const data = parseJson(file, text);
+  if (isObject(data)) return data;
+  throw usageError(`${file} must hold one JSON object, such as {"email": "ada@example.com", "name": "Ada"}.`);
+}
+
+function parseJson(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text.replace(/^\ufeff/, ''));
+  } catch (error) {
+    throw usageError(`${file} is not JSON: ${error instanceof Error ? error.message : String(error)}.`);
+  }
+}
+
+/** As a campaign would see this contact; what the file says outright wins. */
+function contactData(data: Record<string, unknown>, publicUrl: string): Record<string, unknown> {
+  const { email, name, ...attributes } = data;
+  const contact = {
+    email: typeof email === 'string' ? email : 'recipient@example.com',
+    name: typeof name === 'string' ? name : null,
+    attributes,
+  };
+  const seen = recipientData(contact, `${publicUrl}/u/sample`);
+  const own = isObject(data.contact) ? data.contact : {};
+  return { ...seen, ...data, contact: { ...contactOf(seen), ...own } };
+}
+
+function contactOf({ contact }: Record<string, unknown>): Record<string, unknown> {
+  return isObject(contact) ? contact : {};
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function show(out: Output, { subject, html, text }: RenderedTemplate): void {
+  const title = (name: string) => styled(out, 'bold', name);
+  out.say(`${title('Subject:')} ${subject}\n`);
+  if (html !== null) out.say(`${title('HTML:')}\n${html.trimEnd()}\n`);
+  out.say(`${title('Text:')}\n${text.trimEnd()}`);
+}
