@@ -18,6 +18,8 @@ export interface GlobalOptions {
   smtpUrl?: string;
   dataDir?: string;
   workspace?: string;
+  /** Of commands that run workers. */
+  connections?: string;
 }
 
 /** Errors are thrown, and explained in main.ts. */
@@ -40,6 +42,7 @@ function createCli(globals: GlobalOptions): Cli {
       databaseUrl: globals.databaseUrl,
       smtpUrl: globals.smtpUrl,
       dataDir: globals.dataDir,
+      connections: globals.connections,
     }),
     workspaceId: uuid(workspaceId, 'workspace id'),
   };

@@ -6,11 +6,22 @@ import type { GlobalOptions } from './cli.ts';
 import { explain } from './errors.ts';
 import { EXIT, EXIT_MEANINGS } from './exit-codes.ts';
 import { importCommand } from './import.ts';
+import { doctorCommand } from './doctor.ts';
 import { migrateCommand } from './migrate.ts';
 import { createOutput } from './output.ts';
+import { startCommand } from './start.ts';
+import { templateCommand } from './template.ts';
 import { workerCommand } from './worker-command.ts';
 
-const COMMANDS = [workerCommand, migrateCommand, importCommand, campaignCommand];
+const COMMANDS = [
+  startCommand,
+  workerCommand,
+  migrateCommand,
+  importCommand,
+  templateCommand,
+  campaignCommand,
+  doctorCommand,
+];
 
 const program = createProgram();
 // A reader that has seen enough (`camp … | head`) is no error.

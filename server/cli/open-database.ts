@@ -1,11 +1,14 @@
 /**
  * The database that a command works on: the one of DATABASE_URL, or the built-in one in the data folder, which runs
- * for as long as somebody uses it. The built-in one is migrated on the way; another's only by `camp migrate`.
+ * for as long as somebody uses it. The built-in one is migrated on the way; another's only by `camp migrate` and
+ * `camp start`.
  */
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureWorkspace } from '../accounts/workspaces.ts';
 import { Database } from '../kernel/database.ts';
 import { startEmbeddedPostgres } from '../kernel/embedded-postgres.ts';
+import { isAlive } from '../kernel/embedded-postgres-postmaster.ts';
 import { migrate, pendingMigrations } from '../kernel/migrate.ts';
 import type { Cli } from './cli.ts';
 import { dataFolder, postgresFolder } from './data-folder.ts';
@@ -19,8 +22,11 @@ const LOOK_AGAIN_MS = 300;
 export interface OpenDatabase {
   database: Database;
   url: string;
+  isBuiltIn: boolean;
   /** Migrations that opening it has applied. */
   applied: string[];
+  /** Starts the built-in Postgres again if it has ended; true when it had. */
+  revive(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -44,21 +50,45 @@ export async function openDatabase(cli: Cli, { create = false } = {}): Promise<O
     throw unavailable(
       `There is no database: set DATABASE_URL, or start Camp's own with \`camp start\` (it would be in ${folder}).`,
     );
-  const postgres = await startEmbeddedPostgres({ dataDir: folder, log: (line) => cli.out.say(line) });
-  const database = new Database(postgres.url, {
-    connectionsMax: CONNECTIONS_MAX,
-    applicationName: 'camp cli',
-  });
+  return openBuiltIn(cli, folder);
+}
+
+function openExternal(url: string): OpenDatabase {
+  const protocol = URL.parse(url)?.protocol;
+  if (protocol !== 'postgres:' && protocol !== 'postgresql:')
+    throw usageError(
+      'DATABASE_URL cannot be read: it must look like postgres://user:password@host:5432/database, with special characters in the password percent-encoded.',
+    );
+  const database = databaseOf(url);
+  const revive = async () => false;
+  return { database, url, isBuiltIn: false, applied: [], revive, close: () => database.close() };
+}
+
+async function openBuiltIn(cli: Cli, folder: string): Promise<OpenDatabase> {
+  const start = () => startEmbeddedPostgres({ dataDir: folder, log: (line) => cli.out.say(`  ${line}`) });
+  let postgres = await start();
+  const { url } = postgres;
+  const database = databaseOf(url);
+  const revive = async () => {
+    if (isAlive(postgres.pid)) return false;
+    postgres = await start();
+    return true;
+  };
   const close = async () => {
     await database.close();
     await postgres.stop();
   };
   try {
-    return { database, url: postgres.url, applied: await prepareDatabase(cli, database), close };
+    const applied = await prepareDatabase(cli, database);
+    return { database, url, isBuiltIn: true, applied, revive, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+function databaseOf(url: string): Database {
+  return new Database(url, { connectionsMax: CONNECTIONS_MAX, applicationName: 'camp cli' });
 }
 
 /** Migrates, and makes the workspace if it is the first time. Gives the names of the migrations applied. */
@@ -66,20 +96,6 @@ export async function prepareDatabase(cli: Pick<Cli, 'workspaceId'>, database: D
   const applied = await migrate(database);
   await ensureWorkspace(database, cli.workspaceId, 'Default');
   return applied;
-}
-
-function openExternal(url: string): OpenDatabase {
-  checkDatabaseUrl(url);
-  const database = new Database(url, { connectionsMax: CONNECTIONS_MAX, applicationName: 'camp cli' });
-  return { database, url, applied: [], close: () => database.close() };
-}
-
-export function checkDatabaseUrl(url: string): void {
-  const protocol = URL.parse(url)?.protocol;
-  if (protocol !== 'postgres:' && protocol !== 'postgresql:')
-    throw usageError(
-      'DATABASE_URL cannot be read: it must look like postgres://user:password@host:5432/database, with special characters in the password percent-encoded.',
-    );
 }
 
 export async function requireMigrated(database: Database): Promise<void> {
@@ -90,17 +106,17 @@ export async function requireMigrated(database: Database): Promise<void> {
     );
 }
 
-/** Waits a moment for a Postgres that is just starting; every other trouble is told at once. */
-export async function awaitDatabase(database: Database): Promise<void> {
+/** Repeats `look` for a moment while Postgres is just starting; every other trouble is told at once. */
+export async function awaitDatabase<T>(look: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + WAIT_MS_MAX;
   for (;;) {
     try {
-      return await requireMigrated(database);
+      return await look();
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : undefined;
       const starting = code === 'ECONNREFUSED' || code === '57P03';
       if (!starting || performance.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+      await sleep(LOOK_AGAIN_MS);
     }
   }
 }

@@ -6,7 +6,7 @@ import { type Cli, run } from './cli.ts';
 import { usageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { interruptScope } from './interrupt.ts';
-import { awaitDatabase, openDatabase } from './open-database.ts';
+import { awaitDatabase, openDatabase, requireMigrated } from './open-database.ts';
 import { runWorker } from './worker.ts';
 
 export function workerCommand(program: Command): void {
@@ -28,7 +28,7 @@ async function work(cli: Cli): Promise<ExitCode> {
   const scope = interruptScope('worker');
   const open = await openDatabase(cli);
   try {
-    await awaitDatabase(open.database);
+    await awaitDatabase(() => requireMigrated(open.database));
     const config = { ...cli.config, databaseUrl: open.url, smtpUrl };
     await runWorker({ config, log: createLog(cli.config.logLevel, 'worker'), scope });
     return EXIT.ok;

@@ -29,6 +29,7 @@ export { PostgresUnavailable } from './embedded-postgres-cluster.ts';
 
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
+const OLD_PORT_PATIENCE_MS = 3_000;
 const POLL_MS = 10;
 
 const SETTINGS = {
@@ -131,10 +132,19 @@ async function launch(cluster: Cluster, fixedPort?: number): Promise<ChildProces
   return supervisor;
 }
 
-/** The port of the last time, so that other processes find the server again after a crash; else a free one. */
+/**
+ * The port of the last time, so that other processes find the server again after a crash; else a free one. A process
+ * that was killed a moment ago may not have let go of it yet.
+ */
 async function choosePort(portFile: string): Promise<number> {
   const last = Number(await readFile(portFile, 'utf8').catch(() => '0'));
-  return (await freePort(last)) ?? (await freePort(0)) ?? 0;
+  const deadline = performance.now() + OLD_PORT_PATIENCE_MS;
+  while (performance.now() < deadline) {
+    const port = await freePort(last);
+    if (port !== undefined) return port;
+    await sleep(POLL_MS);
+  }
+  return (await freePort(0)) ?? 0;
 }
 
 async function freePort(wanted: number): Promise<number | undefined> {

@@ -136,6 +136,27 @@ eachWay(
   },
 );
 
+for (const [where, ...replies] of [
+  ['behind the refusal', '421 4.3.2 shutting down'],
+  ['to the lone dot', '354 go on all the same', '421 4.3.2 shutting down'],
+] as const)
+  eachWay(
+    `a refused recipient is refused for good, also when a 421 comes ${where}`,
+    async (peer) => {
+      await peer.hear('\r\n');
+      peer.say('250 Ok');
+      await peer.hear('\r\n');
+      peer.say('550 5.1.1 unknown');
+      if (!peer.said.includes('DATA')) return;
+      peer.say(...replies);
+      await peer.closed();
+    },
+    async (connection, pipelining) => {
+      assert.equal(refused(await connection.send(message, yes)), 'rcpt 550');
+      assert.equal(connection.usable, !pipelining);
+    },
+  );
+
 for (const [phase, before] of [
   ['mail', 0],
   ['rcpt', 1],

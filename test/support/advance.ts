@@ -1,0 +1,19 @@
+/** Runs a campaign's own job by hand, so that a test decides when what happens. */
+import { advanceCampaign } from '../../server/campaigns/advance.ts';
+import type { Database } from '../../server/kernel/database.ts';
+import type { JobOutcome } from '../../server/kernel/jobs.ts';
+import { Scope } from '../../server/kernel/scope.ts';
+import type { TestCampaign } from './campaign.ts';
+
+export async function advanceOnce(database: Database, campaign: TestCampaign): Promise<JobOutcome> {
+  await using scope = Scope.root('advance');
+  return await advanceCampaign({
+    scope,
+    database,
+    workspaceId: campaign.workspaceId,
+    key: campaign.campaignId,
+    args: {},
+    failures: 0,
+    fence: async () => {},
+  });
+}
