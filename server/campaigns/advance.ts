@@ -109,4 +109,3 @@ function inWorkspace<T>(job: JobContext, work: (tx: Tx) => Promise<T>): Promise<
 function again(afterMs = LOOK_AGAIN_MS): JobOutcome {
   return { kind: 'again', afterMs };
 }
-

@@ -108,7 +108,9 @@ export function troubledRoutes(tx: Tx, workspaceId: string) {
 }
 
 export function createPartitions(tx: Tx) {
-  return tx.query(sql`SELECT create_month_partitions(now() + make_interval(months => n)) FROM generate_series(0, 1) n`);
+  return tx.query(
+    sql`SELECT create_month_partitions(now() + make_interval(months => n)) FROM generate_series(0, 1) n`,
+  );
 }
 
 /** Which of these merge fields no contact of the lists has, among the attributes. */

@@ -24,7 +24,11 @@ const ROLES = ['camp_app', 'camp_system'];
 export function checkNode(): Finding {
   const { node } = process.versions;
   const isOld = Number(node.split('.', 1)[0]) < NODE_MAJOR_MIN;
-  return finding('Node', isOld ? 'fail' : 'ok', isOld ? `${node}; Camp needs ${NODE_MAJOR_MIN}: run \`npm ci\`.` : node);
+  return finding(
+    'Node',
+    isOld ? 'fail' : 'ok',
+    isOld ? `${node}; Camp needs ${NODE_MAJOR_MIN}: run \`npm ci\`.` : node,
+  );
 }
 
 /** Throws what the database says when it cannot be asked. */
@@ -37,7 +41,9 @@ export async function checkDatabase(database: Database): Promise<Finding[]> {
     finding(
       'Migrations',
       pending.length > 0 ? 'fail' : 'ok',
-      pending.length > 0 ? `${plural(pending.length, 'migration')} to apply: run \`camp migrate\`.` : 'up to date',
+      pending.length > 0
+        ? `${plural(pending.length, 'migration')} to apply: run \`camp migrate\`.`
+        : 'up to date',
     ),
     checkDurability(facts),
     facts.dataChecksums === 'on'
@@ -50,9 +56,14 @@ export async function checkDatabase(database: Database): Promise<Finding[]> {
 function checkVersion({ versionNumber, inRecovery }: ServerFacts): Finding {
   const major = Math.floor(versionNumber / 10_000);
   const version = `${major}.${versionNumber % 10_000}`;
-  if (inRecovery) return finding('Postgres', 'fail', `${version}, a standby: DATABASE_URL must name the primary.`);
+  if (inRecovery)
+    return finding('Postgres', 'fail', `${version}, a standby: DATABASE_URL must name the primary.`);
   if (major < POSTGRES_MAJOR_MIN)
-    return finding('Postgres', 'fail', `${version}: too old, Camp needs ${POSTGRES_MAJOR_MIN} to ${POSTGRES_MAJOR_MAX}.`);
+    return finding(
+      'Postgres',
+      'fail',
+      `${version}: too old, Camp needs ${POSTGRES_MAJOR_MIN} to ${POSTGRES_MAJOR_MAX}.`,
+    );
   if (major > POSTGRES_MAJOR_MAX)
     return finding('Postgres', 'warn', `${version}: newer than this version of Camp was tested with.`);
   return finding('Postgres', 'ok', version);
@@ -62,20 +73,34 @@ function checkVersion({ versionNumber, inRecovery }: ServerFacts): Finding {
 function checkDurability({ fsync, fullPageWrites, synchronousCommit }: ServerFacts): Finding {
   const settings = { fsync, full_page_writes: fullPageWrites, synchronous_commit: synchronousCommit };
   const off = Object.entries(settings).filter(([, value]) => value === 'off');
-  if (off.length === 0) return finding('Durability', 'ok', Object.keys(settings).join(', ').concat(' are on'));
+  if (off.length === 0)
+    return finding('Durability', 'ok', Object.keys(settings).join(', ').concat(' are on'));
   const names = off.map(([name]) => name).join(' and ');
-  return finding('Durability', 'fail', `${names} off: a crash may lose what Camp has sent, and it is sent again. Set on.`);
+  return finding(
+    'Durability',
+    'fail',
+    `${names} off: a crash may lose what Camp has sent, and it is sent again. Set on.`,
+  );
 }
 
 function checkRoles({ user, userBypassesRls }: ServerFacts, roles: RoleFact[]): Finding {
   for (const role of ROLES) {
     const fact = roles.find((candidate) => candidate.role === role);
-    if (!fact?.mayBeTaken) return finding('Roles', 'fail', `${user} may not take the role ${role}: GRANT ${role} TO ${user}.`);
+    if (!fact?.mayBeTaken)
+      return finding('Roles', 'fail', `${user} may not take the role ${role}: GRANT ${role} TO ${user}.`);
     if (fact.bypassesRls)
-      return finding('Roles', 'fail', `${role} sees past row-level security: ALTER ROLE ${role} NOSUPERUSER NOBYPASSRLS.`);
+      return finding(
+        'Roles',
+        'fail',
+        `${role} sees past row-level security: ALTER ROLE ${role} NOSUPERUSER NOBYPASSRLS.`,
+      );
   }
   if (userBypassesRls)
-    return finding('Roles', 'warn', `${user} sees past row-level security: give Camp a user of its own, without BYPASSRLS.`);
+    return finding(
+      'Roles',
+      'warn',
+      `${user} sees past row-level security: give Camp a user of its own, without BYPASSRLS.`,
+    );
   return finding('Roles', 'ok', `${user}, bound by row-level security`);
 }
 
@@ -86,7 +111,11 @@ export async function checkRelay(smtpUrl: string, heloName: string): Promise<Fin
   const opened = await openConnection(scope, { ...relay, heloName });
   const place = `${relay.host}:${relay.port}`;
   if (opened.kind === 'failed')
-    return finding('Relay', 'fail', `${place}: ${failureOf(opened, relay, scope.ended)}: correct SMTP_URL, or mend the way there.`);
+    return finding(
+      'Relay',
+      'fail',
+      `${place}: ${failureOf(opened, relay, scope.ended)}: correct SMTP_URL, or mend the way there.`,
+    );
   opened.connection.quit();
   return finding('Relay', 'ok', `${place} answers${relay.credentials ? ' and lets us log in' : ''}`);
 }

@@ -3,7 +3,14 @@ import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Cli, run } from './cli.ts';
 import { dataFolder, postgresFolder } from './data-folder.ts';
-import { checkDatabase, checkNode, checkPublicUrl, checkRelay, type Finding, finding } from './doctor-checks.ts';
+import {
+  checkDatabase,
+  checkNode,
+  checkPublicUrl,
+  checkRelay,
+  type Finding,
+  finding,
+} from './doctor-checks.ts';
 import { explain } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { openDatabase } from './open-database.ts';
@@ -34,7 +41,13 @@ async function examineDatabase(cli: Cli): Promise<Finding[]> {
   const { databaseUrl } = cli.config;
   const folder = postgresFolder(dataFolder(cli.config));
   if (databaseUrl === undefined && !existsSync(folder))
-    return [finding('Postgres', 'warn', 'DATABASE_URL is not set: `camp start` brings a Postgres of its own, for trying.')];
+    return [
+      finding(
+        'Postgres',
+        'warn',
+        'DATABASE_URL is not set: `camp start` brings a Postgres of its own, for trying.',
+      ),
+    ];
   try {
     const open = await openDatabase(cli);
     try {
@@ -50,7 +63,11 @@ async function examineDatabase(cli: Cli): Promise<Finding[]> {
 async function examineRelay(cli: Cli): Promise<Finding> {
   const { smtpUrl, heloName } = cli.config;
   if (smtpUrl === undefined)
-    return finding('Relay', 'warn', 'SMTP_URL is not set: `camp start` brings a sandbox that delivers nothing.');
+    return finding(
+      'Relay',
+      'warn',
+      'SMTP_URL is not set: `camp start` brings a sandbox that delivers nothing.',
+    );
   try {
     return await checkRelay(smtpUrl, heloName);
   } catch (error) {

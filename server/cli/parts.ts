@@ -51,7 +51,8 @@ export async function startParts(cli: Cli, options: PartsOptions): Promise<Parts
 
 /** One line of what is there now, and how long it took. */
 export function step(cli: Cli, text: string, startedAt?: number): void {
-  const took = startedAt === undefined ? '' : styled(cli.out, 'dim', `  ${seconds(performance.now() - startedAt)}`);
+  const took =
+    startedAt === undefined ? '' : styled(cli.out, 'dim', `  ${seconds(performance.now() - startedAt)}`);
   cli.out.say(`  ${styled(cli.out, 'green', '✓')} ${text}${took}`);
 }
 

@@ -5,15 +5,17 @@ import { type Cli, run } from './cli.ts';
 import { dataFolder } from './data-folder.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { interruptScope } from './interrupt.ts';
-import { type Parts, startParts } from './parts.ts';
 import { styled } from './output.ts';
+import { type Parts, startParts } from './parts.ts';
 
 const WORKERS_MAX = 64;
 
 export function startCommand(program: Command): void {
   program
     .command('start')
-    .description('run everything on this machine: Postgres and a sandbox unless the URLs are set, and workers')
+    .description(
+      'run everything on this machine: Postgres and a sandbox unless the URLs are set, and workers',
+    )
     .option('--workers <n>', 'worker processes', '2')
     .option('--connections <n>', 'SMTP connections of each worker')
     .action(run(start));

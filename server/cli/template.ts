@@ -3,7 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { recipientData } from '../content/message.ts';
-import { compileTemplate, loadTemplate, type RenderedTemplate, type TemplateSource } from '../content/template.ts';
+import {
+  compileTemplate,
+  loadTemplate,
+  type RenderedTemplate,
+  type TemplateSource,
+} from '../content/template.ts';
 import { type Cli, run } from './cli.ts';
 import { usageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';

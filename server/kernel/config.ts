@@ -21,7 +21,11 @@ export const SETTINGS = {
   databaseUrl: text('DATABASE_URL', 'Postgres 15 to 18; without it Camp starts one of its own', undefined),
   smtpUrl: text('SMTP_URL', 'the relay: smtp://user:password@host:port', undefined),
   publicUrl: url('CAMP_PUBLIC_URL', 'origin of tracked links and unsubscribe pages', 'http://localhost:8080'),
-  secret: text('CAMP_SECRET', 'signs links and Message-IDs; without it the database keeps a secret', undefined),
+  secret: text(
+    'CAMP_SECRET',
+    'signs links and Message-IDs; without it the database keeps a secret',
+    undefined,
+  ),
   heloName: text('CAMP_HELO_NAME', 'name that the SMTP client says in EHLO', 'localhost'),
   connections: integer('CAMP_CONNECTIONS', 'SMTP connections of one worker', '20', 1, 1_000),
   retryBaseSeconds: integer(
@@ -51,7 +55,12 @@ export function readConfig(
 }
 
 function text<D extends string | undefined>(env: string, help: string, fallback: D) {
-  return { env, help, default: fallback, read: (value: string) => value as D extends string ? string : string | undefined };
+  return {
+    env,
+    help,
+    default: fallback,
+    read: (value: string) => value as D extends string ? string : string | undefined,
+  };
 }
 
 function integer(env: string, help: string, fallback: string, min: number, max: number): Setting<number> {

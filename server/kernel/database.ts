@@ -133,7 +133,14 @@ async function commit(client: pg.PoolClient, atCommit: Sql[], pipeline: boolean)
 
 /** SQLSTATE classes and socket errors that mean: the database is away or restarting, try again later. */
 const AWAY_SQLSTATES = /^(08...|57P0[123]|53300|58030)$/;
-const AWAY_SOCKET_ERRORS = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN']);
+const AWAY_SOCKET_ERRORS = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
 
 /** True for failures that pass by themselves when Postgres is back (or stops refusing); false for our own bugs. */
 export function isDatabaseAway(error: unknown): boolean {

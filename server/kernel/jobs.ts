@@ -86,7 +86,9 @@ export class JobRunner {
       earliestDue: (tx, lane) => queries.earliestDueJob(tx, lane.workspaceId),
       free: () => JOBS_AT_ONCE - this.#running.size,
       turn: (_lane, free) => Math.min(free, 1),
-      accept: (jobs, lane) => jobs.forEach((job) => this.#start(job, lane)),
+      accept: (jobs, lane) => {
+        for (const job of jobs) this.#start(job, lane);
+      },
     };
     this.#loop = new ClaimLoop({ database: options.database, log: options.log, reader });
   }
@@ -115,7 +117,12 @@ export class JobRunner {
 
   async #runJob(job: ClaimedJob, lane: DueLane): Promise<void> {
     const { workspaceId } = lane;
-    const fence: JobFence = { workspaceId, id: job.id, workerId: this.#options.workerId, attempt: job.attempt };
+    const fence: JobFence = {
+      workspaceId,
+      id: job.id,
+      workerId: this.#options.workerId,
+      attempt: job.attempt,
+    };
     const outcome = await this.#handle(job, fence);
     if (outcome) await this.#write(fence, job, outcome);
   }
@@ -147,7 +154,9 @@ export class JobRunner {
     const { database, log } = this.#options;
     for (;;) {
       try {
-        const ours = await database.withWorkspace(fence.workspaceId, (tx) => writeOutcome(tx, fence, job, outcome));
+        const ours = await database.withWorkspace(fence.workspaceId, (tx) =>
+          writeOutcome(tx, fence, job, outcome),
+        );
         if (!ours) {
           log.warn({ event: 'zombie_write', job: job.id, kind: job.kind });
           await database.withSystem((tx) => queries.addZombieWrites(tx, 1));

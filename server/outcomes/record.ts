@@ -21,12 +21,7 @@ export interface MessageEvent {
   suppress: boolean;
 }
 
-export function recordEvents(
-  tx: Tx,
-  workspaceId: string,
-  campaignId: string,
-  events: MessageEvent[],
-): void {
+export function recordEvents(tx: Tx, workspaceId: string, campaignId: string, events: MessageEvent[]): void {
   if (events.length === 0) return;
   queries.insertEvents(tx, workspaceId, campaignId, {
     contactIds: events.map((event) => event.contactId),

@@ -24,7 +24,6 @@ import type { CampaignContents } from './campaign-content.ts';
 import { claim, LaneHints } from './claim.ts';
 import * as queries from './queries.ts';
 import { RouteHealth } from './route-health.ts';
-import type { MessageState } from './states.ts';
 import { Writer } from './writer.ts';
 
 export const RELAY_ROUTE = 'relay';
@@ -37,6 +36,11 @@ const PARK_AFTER_MS = 30_000;
 const DRAIN_BEFORE_DOT_MS = 10_000;
 /** A recipient's own temporary failures are tried again up to this far apart. */
 const RETRY_MS_CAP = 4 * 3_600_000;
+
+/** Outcomes that the relay itself answered: it is well. */
+const TELLS_OF_THE_ROUTE = new Set<Outcome['kind']>(['accepted', 'deferred', 'rejected']);
+
+type From = 'claimed' | 'committing';
 
 export interface PumpOptions {
   database: Database;
@@ -193,24 +197,37 @@ export class Pump {
   }
 
   #settle(message: DueMessage, slot: Slot, outcome: Outcome): void {
+    const from = slot.dotSent ? 'committing' : 'claimed';
+    this.#noteHealth(message, outcome);
+    if (outcome.kind === 'released') this.#release(message, from, outcome.afterMs);
+    else if (outcome.kind === 'deferred') this.#defer(message, from, outcome);
+    else {
+      const event = { suppress: false, ...outcome };
+      this.#writer.settle({ message, from, to: outcome.kind, dueInMs: null, spent: false, event });
+    }
+  }
+
+  #noteHealth(message: DueMessage, outcome: Outcome): void {
     const health = this.#healthOf(message.workspaceId);
     if (outcome.kind === 'released') {
       if (outcome.trouble && health.note(outcome.trouble)) this.#giveBack(sameWorkspace(message));
-    } else if (outcome.kind !== 'suppressed' && outcome.kind !== 'expired' && outcome.kind !== 'uncertain') {
-      this.#wellAgain(health);
-    }
-    const from = slot.dotSent ? 'committing' : 'claimed';
-    if (outcome.kind === 'released') return this.#release(message, from, outcome.afterMs);
-    const event = { suppress: false, ...outcome };
-    if (outcome.kind === 'deferred') {
-      const dueInMs = backoffMs(message.deferrals + 1, this.#retry);
-      const expired = dueInMs / 1_000 > message.secondsLeft;
-      const to: MessageState = expired ? 'expired' : 'deferred';
-      this.#writer.settle({ message, from, to, dueInMs: expired ? null : dueInMs, spent: true, event });
-    } else this.#writer.settle({ message, from, to: outcome.kind, dueInMs: null, spent: false, event });
+    } else if (TELLS_OF_THE_ROUTE.has(outcome.kind)) this.#wellAgain(health);
   }
 
-  #release(message: DueMessage, from: 'claimed' | 'committing', afterMs: number): void {
+  #defer(message: DueMessage, from: From, outcome: Extract<Outcome, { kind: 'deferred' }>): void {
+    const waitMs = backoffMs(message.deferrals + 1, this.#retry);
+    const expired = waitMs / 1_000 > message.secondsLeft;
+    this.#writer.settle({
+      message,
+      from,
+      to: expired ? 'expired' : 'deferred',
+      dueInMs: expired ? null : waitMs,
+      spent: true,
+      event: { suppress: false, ...outcome },
+    });
+  }
+
+  #release(message: DueMessage, from: From, afterMs: number): void {
     const to = message.deferrals > 0 ? 'deferred' : 'queued';
     this.#writer.settle({ message, from, to, dueInMs: afterMs, spent: false, event: null });
   }

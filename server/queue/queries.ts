@@ -178,13 +178,13 @@ export function recoverMessages(tx: Tx, workspaceId: string, deadWorkerId: strin
     RETURNING campaign_id AS "campaignId", contact_id AS "contactId", lane, email, attempt, state`);
 }
 
-/** Cancels messages that wait, a chunk at a time. */
+/** Cancels messages that wait, a chunk at a time, in the order of the claim index: no chunk reads what an earlier one did. */
 export function cancelWaiting(tx: Tx, of: CampaignKey, limit: number) {
   return tx.query<{ deferrals: number }>(sql`
     WITH waiting AS MATERIALIZED (
       SELECT contact_id FROM message
       WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId} AND due_at IS NOT NULL
-      LIMIT ${limit} FOR UPDATE SKIP LOCKED)
+      ORDER BY lane, due_at, contact_id LIMIT ${limit} FOR UPDATE SKIP LOCKED)
     UPDATE message SET state = 'cancelled', due_at = NULL
     WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
       AND contact_id = ANY (ARRAY(SELECT contact_id FROM waiting))
@@ -218,7 +218,9 @@ export async function campaignContent(tx: Tx, of: CampaignKey): Promise<Campaign
 }
 
 export function ensureRoute(tx: Tx, workspaceId: string, name: string) {
-  return tx.query(sql`INSERT INTO route (workspace_id, name) VALUES (${workspaceId}, ${name}) ON CONFLICT DO NOTHING`);
+  return tx.query(
+    sql`INSERT INTO route (workspace_id, name) VALUES (${workspaceId}, ${name}) ON CONFLICT DO NOTHING`,
+  );
 }
 
 /**

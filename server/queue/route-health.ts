@@ -66,7 +66,13 @@ export class RouteHealth {
       .withWorkspace(this.#workspaceId, (tx) => queries.pauseRoute(tx, this.#workspaceId, this.#name, pause))
       .catch(() => []);
     for (const { failures, pausedMs } of paused)
-      this.#log.warn({ event: 'route_paused', route: this.#name, failures, paused_ms: Math.round(pausedMs), reason });
+      this.#log.warn({
+        event: 'route_paused',
+        route: this.#name,
+        failures,
+        paused_ms: Math.round(pausedMs),
+        reason,
+      });
   }
 
   async #clear(): Promise<void> {

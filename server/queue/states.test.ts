@@ -35,7 +35,8 @@ test('every state can be reached, and what was accepted never goes back to the q
 });
 
 test('a message leaves the unfinished states by a result only', () => {
-  for (const state of UNFINISHED_STATES) assert.ok(!mayMove('accepted', state) && !mayMove('rejected', state));
+  for (const state of UNFINISHED_STATES)
+    assert.ok(!mayMove('accepted', state) && !mayMove('rejected', state));
   assert.ok(!mayMove('claimed', 'accepted'), 'nothing is accepted without the mark before the dot');
   assert.ok(!mayMove('queued', 'committing'), 'nothing is committed without a claim');
 });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { advanceOnce } from '../../test/support/advance.ts';
 import { makeCampaign, present, type TestCampaign } from '../../test/support/campaign.ts';
 import { startCutter } from '../../test/support/cutter.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
-import { advanceOnce } from '../../test/support/advance.ts';
 import { pauseCampaign, sendCampaign } from '../campaigns/campaign.ts';
 import { campaignStatus } from '../campaigns/status.ts';
 import type { DueMessage } from '../delivery/deliver.ts';

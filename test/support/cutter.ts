@@ -1,8 +1,9 @@
 /**
  * A way to Postgres that can lose the answer to a COMMIT: the server has committed, the client sees its connection end.
  */
-import { createServer, connect, type Socket } from 'node:net';
+
 import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
 
 export interface Cutter {
   url: string;

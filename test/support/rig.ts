@@ -79,9 +79,8 @@ export class Rig {
 
   /** Messages of all campaigns in these states, by the counters. */
   async count(...states: string[]): Promise<number> {
-    const [row] = await this.query<{ n: number }>(
-      (tx) =>
-        tx.query(sql`SELECT coalesce(sum(n), 0)::float8 AS n FROM campaign_count WHERE state = ANY(${states})`),
+    const [row] = await this.query<{ n: number }>((tx) =>
+      tx.query(sql`SELECT coalesce(sum(n), 0)::float8 AS n FROM campaign_count WHERE state = ANY(${states})`),
     );
     return row?.n ?? 0;
   }

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { advanceOnce } from '../../test/support/advance.ts';
+import { makeCampaign, present } from '../../test/support/campaign.ts';
+import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { upsertContact } from '../audience/contacts.ts';
+import { changeSubscription, findOrCreateList } from '../audience/lists.ts';
+import { newId } from '../kernel/ids.ts';
+import { sql } from '../kernel/sql.ts';
+import {
+  CampaignRefused,
+  cancelCampaign,
+  createCampaign,
+  pauseCampaign,
+  resumeCampaign,
+  sendCampaign,
+} from './campaign.ts';
+import { campaignStatus } from './status.ts';
+
+let db: TestDatabase;
+
+before(async () => {
+  db = await createTestDatabase();
+});
+
+after(() => db.drop());
+
+describe('a campaign’s verbs', () => {
+  test('a draft is sent once: a second send is refused with its state', async () => {
+    const campaign = await makeCampaign(db.database, 1);
+    await sendCampaign(db.database, campaign);
+    await assert.rejects(sendCampaign(db.database, campaign), (error) => {
+      assert.ok(error instanceof CampaignRefused);
+      assert.match(error.message, /is starting and cannot be sent/);
+      return true;
+    });
+  });
+
+  test('a campaign that does not exist is named', async () => {
+    const { workspaceId } = await makeCampaign(db.database, 0);
+    const campaignId = newId();
+    await assert.rejects(pauseCampaign(db.database, { workspaceId, campaignId }), new RegExp(campaignId));
+  });
+
+  test('a campaign of another workspace does not exist', async () => {
+    const campaign = await makeCampaign(db.database, 0);
+    const other = await makeCampaign(db.database, 0);
+    const stolen = { workspaceId: other.workspaceId, campaignId: campaign.campaignId };
+    await assert.rejects(sendCampaign(db.database, stolen), CampaignRefused);
+    await assert.rejects(campaignStatus(db.database, stolen), CampaignRefused);
+  });
+
+  test('a draft cannot be paused, a paused one goes on, a cancelled one stays cancelled', async () => {
+    const campaign = await makeCampaign(db.database, 1);
+    await assert.rejects(pauseCampaign(db.database, campaign), CampaignRefused);
+    await sendCampaign(db.database, campaign);
+    await pauseCampaign(db.database, campaign);
+    await resumeCampaign(db.database, campaign);
+    assert.equal((await campaignStatus(db.database, campaign)).campaign.state, 'starting');
+    await cancelCampaign(db.database, campaign);
+    await assert.rejects(resumeCampaign(db.database, campaign), CampaignRefused);
+  });
+
+  test('a template that cannot be compiled makes no campaign', async () => {
+    const { workspaceId } = await makeCampaign(db.database, 0);
+    const template = { name: 'bad.txt', body: '---\nsubject: Hi\n---\n{% include "/etc/passwd" %}' };
+    await assert.rejects(
+      createCampaign(db.database, workspaceId, {
+        name: 'bad',
+        listIds: [newId()],
+        from: { email: 'news@camp.example' },
+        template,
+      }),
+      /bad\.txt line \d+.*include/,
+    );
+  });
+});
+
+describe('freeze', () => {
+  test('a contact on two lists gets one message, and a campaign of an empty list finishes', async () => {
+    const campaign = await makeCampaign(db.database, 5);
+    const { workspaceId } = campaign;
+    await db.database.withWorkspace(workspaceId, async (tx) => {
+      const second = await findOrCreateList(tx, workspaceId, 'second');
+      const [both] = await tx.query<{ id: string }>(sql`SELECT id FROM contact LIMIT 1`);
+      assert.ok(both);
+      await changeSubscription(tx, { workspaceId, listId: second, contactId: both.id }, 'subscribe');
+      const other = await upsertContact(tx, workspaceId, { email: 'only-second@x.example' });
+      assert.ok(other.kind === 'saved');
+      await changeSubscription(tx, { workspaceId, listId: second, contactId: other.id }, 'subscribe');
+      await tx.query(sql`UPDATE campaign SET list_ids = list_ids || ${second}::uuid`);
+    });
+    await sendCampaign(db.database, campaign);
+    await advanceOnce(db.database, campaign);
+    const { campaign: row, counts } = await campaignStatus(db.database, campaign, 'rows');
+    assert.equal(row.audience, 6);
+    assert.deepEqual(present(counts), { queued: 6 });
+    assert.equal(row.state, 'sending');
+    const empty = await makeCampaign(db.database, 0);
+    await sendCampaign(db.database, empty);
+    await advanceOnce(db.database, empty);
+    await advanceOnce(db.database, empty);
+    assert.equal((await campaignStatus(db.database, empty)).campaign.state, 'finished');
+  });
+
+  test('a pause while the audience is frozen keeps what is frozen, and resume completes it', async () => {
+    const campaign = await makeCampaign(db.database, 4);
+    await sendCampaign(db.database, campaign);
+    await pauseCampaign(db.database, campaign);
+    assert.deepEqual(await advanceOnce(db.database, campaign), { kind: 'done' });
+    await resumeCampaign(db.database, campaign);
+    await advanceOnce(db.database, campaign);
+    const { campaign: row, counts } = await campaignStatus(db.database, campaign, 'rows');
+    assert.equal(row.state, 'sending');
+    assert.deepEqual(present(counts), { queued: 4 });
+  });
+});
+
+describe('a schedule', () => {
+  test('a campaign waits for its time and starts then', async () => {
+    const campaign = await makeCampaign(db.database, 2);
+    await sendCampaign(db.database, campaign, new Date(Date.now() + 3_600_000));
+    const outcome = await advanceOnce(db.database, campaign);
+    assert.equal((await campaignStatus(db.database, campaign)).campaign.state, 'scheduled');
+    assert.ok(outcome.kind === 'again' && outcome.afterMs > 3_500_000 && outcome.afterMs <= 3_600_000);
+    await db.database.withWorkspace(campaign.workspaceId, (tx) =>
+      tx.query(sql`UPDATE campaign SET scheduled_at = now() - interval '1 s'`),
+    );
+    await advanceOnce(db.database, campaign);
+    await advanceOnce(db.database, campaign);
+    assert.equal((await campaignStatus(db.database, campaign)).campaign.state, 'sending');
+  });
+});
+
+test('a cancelled campaign cancels what waits, and its counters agree with its rows', async () => {
+  const campaign = await makeCampaign(db.database, 7);
+  await sendCampaign(db.database, campaign);
+  await advanceOnce(db.database, campaign);
+  await cancelCampaign(db.database, campaign);
+  await advanceOnce(db.database, campaign);
+  assert.deepEqual(await advanceOnce(db.database, campaign), { kind: 'done' });
+  const rows = await campaignStatus(db.database, campaign, 'rows');
+  assert.deepEqual(present(rows.counts), { cancelled: 7 });
+  assert.deepEqual((await campaignStatus(db.database, campaign)).counts, rows.counts);
+});
