@@ -60,7 +60,7 @@ export async function watchCampaign(
 }
 
 /** Cancelled or finished, and nothing of it is under way any more. */
-function hasEnded({ campaign, counts }: CampaignStatus): boolean {
+export function hasEnded({ campaign, counts }: CampaignStatus): boolean {
   return (
     ENDED.has(campaign.state) && counts.claimed + counts.committing + counts.queued + counts.deferred === 0
   );

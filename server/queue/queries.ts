@@ -83,6 +83,7 @@ export interface Fenced {
 /**
  * claimed → committing: the mark before the dot. Gives the contacts that may be sent; the others are not this worker's
  * any more, or their campaign does not send now, so that a pause bites here even for rows that were claimed before it.
+ * IS NOT DISTINCT FROM keeps the planner on the primary key: the index of rows in flight would read all of a worker's.
  */
 export async function markCommitting(
   tx: Tx,
@@ -94,7 +95,7 @@ export async function markCommitting(
     FROM unnest(${rows.contactIds}::uuid[], ${rows.attempts}::int[]) AS t(contact_id, attempt)
     WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId}
       AND m.contact_id = ANY (${rows.contactIds}::uuid[]) AND m.contact_id = t.contact_id
-      AND m.worker_id = ${of.workerId} AND m.attempt = t.attempt AND m.state = 'claimed'
+      AND m.worker_id IS NOT DISTINCT FROM ${of.workerId}::uuid AND m.attempt = t.attempt AND m.state = 'claimed'
       AND EXISTS (SELECT FROM campaign c WHERE c.workspace_id = ${of.workspaceId} AND c.id = ${of.campaignId}
         AND c.state IN ('sending', 'finishing'))
     RETURNING m.contact_id`);
@@ -113,7 +114,7 @@ export async function alreadyCommitting(
       ON m.contact_id = t.contact_id AND m.attempt = t.attempt
     WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId}
       AND m.contact_id = ANY (${rows.contactIds}::uuid[])
-      AND m.worker_id = ${of.workerId} AND m.state = 'committing'`);
+      AND m.worker_id IS NOT DISTINCT FROM ${of.workerId}::uuid AND m.state = 'committing'`);
   return marked.map((row) => row.contact_id);
 }
 
@@ -140,7 +141,7 @@ export async function settleMessages(
       AS t(contact_id, attempt, from_state, to_state, due_in_ms, spent)
     WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId}
       AND m.contact_id = ANY (${rows.contactIds}::uuid[]) AND m.contact_id = t.contact_id
-      AND m.worker_id = ${of.workerId} AND m.attempt = t.attempt AND m.state = t.from_state
+      AND m.worker_id IS NOT DISTINCT FROM ${of.workerId}::uuid AND m.attempt = t.attempt AND m.state = t.from_state
     RETURNING m.contact_id`);
   return settled.map((row) => row.contact_id);
 }

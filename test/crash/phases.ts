@@ -118,13 +118,13 @@ export async function killMachine(context: PhaseContext, restart: () => Promise<
   return { uncertainMax: WORKERS * connections };
 }
 
-async function startWorkers({ rig, connections }: PhaseContext): Promise<void> {
+export async function startWorkers({ rig, connections }: PhaseContext): Promise<void> {
   const missing = WORKERS - rig.installation.workers.size;
   await Promise.all(Array.from({ length: missing }, () => rig.installation.startWorker(connections)));
 }
 
 /** Sees to it that there is mail to send, and that some of it is on its way. */
-async function keepBusy({ rig, say }: PhaseContext): Promise<void> {
+export async function keepBusy({ rig, say }: PhaseContext): Promise<void> {
   if ((await rig.count('queued')) > rig.audience.length / 20) return;
   const { accepted } = await rig.sink.report();
   const { subject } = await rig.sendCampaign();

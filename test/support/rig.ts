@@ -31,7 +31,8 @@ export class Rig {
   readonly database: Database;
   readonly audience: string[];
   readonly #folder: string;
-  readonly #campaigns: CheckedCampaign[] = [];
+  #campaigns: CheckedCampaign[] = [];
+  #campaignsSent = 0;
 
   private constructor(parts: Pick<Rig, 'installation' | 'sink' | 'database' | 'audience'>, folder: string) {
     this.installation = parts.installation;
@@ -61,7 +62,8 @@ export class Rig {
 
   /** Creates a campaign to the whole audience and sends it. */
   async sendCampaign(): Promise<CheckedCampaign> {
-    const subject = `crash-${this.#campaigns.length + 1}`;
+    this.#campaignsSent += 1;
+    const subject = `crash-${this.#campaignsSent}`;
     const template = join(this.#folder, `${subject}.txt`);
     await writeFile(
       template,
@@ -122,9 +124,13 @@ export class Rig {
     return row?.n ?? 0;
   }
 
-  /** Of every campaign so far, or of these. A worker that ended by itself is a violation as well. */
-  async check(uncertainMax: number, campaigns = this.#campaigns): Promise<CheckResult> {
+  /**
+   * Of every campaign since the last check. A worker that ended by itself is a violation as well.
+   */
+  async check(uncertainMax: number): Promise<CheckResult> {
     const { database, audience, installation } = this;
+    const campaigns = this.#campaigns;
+    this.#campaigns = [];
     const records = await this.sink.records();
     const result = await check({ database, audience, campaigns, records, uncertainMax });
     for (const lastWords of installation.crashes.splice(0))
