@@ -20,6 +20,14 @@ export interface Bench {
   say(line: string): void;
 }
 
+/** At and above this many recipients every part has its full size; below it all of them shrink alike. */
+export const RECIPIENTS = 100_000;
+
+/** `full` rows, or fewer in a bench that is made smaller. */
+export function scaled({ recipients }: Pick<Bench, 'recipients'>, full: number): number {
+  return Math.round(full * Math.min(1, recipients / RECIPIENTS));
+}
+
 /** One part's results: a table for people, and the same for scripts. */
 export interface Report {
   table: (string | number)[][];
@@ -31,7 +39,7 @@ export async function startBench(
 ): Promise<Bench> {
   const { resources, say } = options;
   const folder = await mkdtemp(FOLDER);
-  resources.defer(() => rm(folder, { recursive: true }));
+  resources.defer(() => rm(folder, { recursive: true, force: true }));
   // Postgres is another user when we are root.
   await chmod(folder, 0o755);
   const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log: say });

@@ -125,7 +125,9 @@ async function untilFinished(
 }
 
 function rates({ campaign }: CampaignStatus, recipients: number) {
-  const [started, frozen, finished] = [campaign.startedAt, campaign.frozenAt, campaign.finishedAt].map(Number);
+  const [started, frozen, finished] = [campaign.startedAt, campaign.frozenAt, campaign.finishedAt].map(
+    Number,
+  );
   if (!started || !frozen || !finished) throw new Error('A finished campaign lacks one of its times.');
   return {
     messagesPerS: (recipients / (finished - started)) * 1_000,

@@ -1,7 +1,7 @@
 /** A migrated database of its own for one measurement, with an audience in it. */
 import pg from 'pg';
-import { findOrCreateList } from '../server/audience/lists.ts';
 import { ensureWorkspace } from '../server/accounts/workspaces.ts';
+import { findOrCreateList } from '../server/audience/lists.ts';
 import { Database } from '../server/kernel/database.ts';
 import { DEFAULT_WORKSPACE_ID } from '../server/kernel/ids.ts';
 import { migrate } from '../server/kernel/migrate.ts';
@@ -45,15 +45,22 @@ export async function createDatabase(bench: Bench, contacts: number): Promise<Be
 async function fill(made: { database: Database; workspaceId: string }, contacts: number): Promise<string> {
   const { database, workspaceId } = made;
   await ensureWorkspace(database, workspaceId, 'Bench');
-  const listId = await database.withWorkspace(workspaceId, (tx) => findOrCreateList(tx, workspaceId, 'Bench'));
+  const listId = await database.withWorkspace(workspaceId, (tx) =>
+    findOrCreateList(tx, workspaceId, 'Bench'),
+  );
   for (const range of ranges(contacts))
-    await database.withWorkspace(workspaceId, (tx) => queries.insertSubscribers(tx, workspaceId, listId, range));
+    await database.withWorkspace(workspaceId, (tx) =>
+      queries.insertSubscribers(tx, workspaceId, listId, range),
+    );
   return listId;
 }
 
 /** 1 to `count` in pieces that stay below the time that a statement may take. */
 export function ranges(count: number): queries.Range[] {
-  const starts = Array.from({ length: Math.ceil(count / ROWS_PER_STATEMENT) }, (_, i) => i * ROWS_PER_STATEMENT);
+  const starts = Array.from(
+    { length: Math.ceil(count / ROWS_PER_STATEMENT) },
+    (_, i) => i * ROWS_PER_STATEMENT,
+  );
   return starts.map((start) => ({ first: start + 1, last: Math.min(count, start + ROWS_PER_STATEMENT) }));
 }
 

@@ -26,5 +26,11 @@ export async function benchFreeze(bench: Bench): Promise<Report> {
   const { counts } = await campaignStatus(database, { workspaceId, campaignId }, 'rows');
   if (counts.queued !== rows) throw new Error(`Of ${rows} subscribers not all are queued: ${counts.queued}.`);
   const json = { freeze_rows: rows, freeze_rows_per_s: Math.round(rows / seconds) };
-  return { table: [['rows', rows], ['rows/s', json.freeze_rows_per_s]], json };
+  return {
+    table: [
+      ['rows', rows],
+      ['rows/s', json.freeze_rows_per_s],
+    ],
+    json,
+  };
 }

@@ -3,9 +3,9 @@
  * Debian's package brings them; its daemon is never started.
  */
 import { execFile, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { spawnSupervised } from '../server/kernel/embedded-postgres-supervisor.ts';

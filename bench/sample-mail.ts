@@ -10,8 +10,8 @@ import { DEFAULT_WORKSPACE_ID, newId } from '../server/kernel/ids.ts';
 export const SENDER = { name: 'Green Mill Farm', email: 'news@greenmill.example' };
 
 export const TEMPLATE = {
-  name: 'mail.html',
-  body: readFileSync(join(import.meta.dirname, 'mail.html'), 'utf8'),
+  name: 'mail.liquid',
+  body: readFileSync(join(import.meta.dirname, 'mail.liquid'), 'utf8'),
 };
 
 export interface SampleMail {

@@ -6,6 +6,7 @@
  */
 import type { Bench, Report } from './bench.ts';
 import { type CampRun, runCampaign } from './camp-run.ts';
+import { quantile, rounded } from './figures.ts';
 import { nodemailerRate } from './nodemailer-pool.ts';
 import { smtpSourceRate, startSink } from './postfix.ts';
 import { sampleMail } from './sample-mail.ts';
@@ -40,29 +41,56 @@ export async function benchSend(bench: Bench): Promise<Report> {
 }
 
 function report(mailBytes: number, rounds: Round[], nodemailerPerS: number): Report {
-  const of = (value: (round: Round) => number) => median(rounds.map(value));
+  const of = (value: (round: Round) => number) => quantile(rounds.map(value), 0.5);
   const recipients = rounds[0]?.camp.recipients ?? 0;
   const json = {
     recipients,
     mail_bytes: mailBytes,
-    ratio_smtp_source: rounded(of(({ camp, smtpSourcePerS }) => camp.messagesPerS / smtpSourcePerS), 3),
-    ratio_smtp_source_without_freeze: rounded(of((round) => round.camp.sendingPerS / round.smtpSourcePerS), 3),
-    ratio_nodemailer: rounded(of(({ camp }) => camp.messagesPerS / nodemailerPerS), 1),
+    ratio_smtp_source: rounded(
+      of(({ camp, smtpSourcePerS }) => camp.messagesPerS / smtpSourcePerS),
+      3,
+    ),
+    ratio_smtp_source_without_freeze: rounded(
+      of((round) => round.camp.sendingPerS / round.smtpSourcePerS),
+      3,
+    ),
+    ratio_nodemailer: rounded(
+      of(({ camp }) => camp.messagesPerS / nodemailerPerS),
+      1,
+    ),
     messages_per_s: rounded(of(({ camp }) => camp.messagesPerS)),
     messages_per_s_without_freeze: rounded(of(({ camp }) => camp.sendingPerS)),
     smtp_source_per_s: rounded(of(({ smtpSourcePerS }) => smtpSourcePerS)),
     nodemailer_per_s: rounded(nodemailerPerS),
     peak_rss_mb: rounded(Math.max(...rounds.map(({ camp }) => camp.peakRssMb))),
-    cpu_ms_per_message: rounded(of(({ camp }) => (camp.workerCpuMs + camp.postgresCpuMs) / recipients), 4),
-    worker_cpu_ms_per_message: rounded(of(({ camp }) => camp.workerCpuMs / recipients), 4),
-    postgres_cpu_ms_per_message: rounded(of(({ camp }) => camp.postgresCpuMs / recipients), 4),
+    cpu_ms_per_message: rounded(
+      of(({ camp }) => (camp.workerCpuMs + camp.postgresCpuMs) / recipients),
+      4,
+    ),
+    worker_cpu_ms_per_message: rounded(
+      of(({ camp }) => camp.workerCpuMs / recipients),
+      4,
+    ),
+    postgres_cpu_ms_per_message: rounded(
+      of(({ camp }) => camp.postgresCpuMs / recipients),
+      4,
+    ),
   };
   const table = [
     ['', 'messages/s', '× smtp-source', '× nodemailer'],
     ['(a) smtp-source -d', json.smtp_source_per_s, 1],
-    ['(b) nodemailer pool', json.nodemailer_per_s, rounded(json.nodemailer_per_s / json.smtp_source_per_s, 3), 1],
+    [
+      '(b) nodemailer pool',
+      json.nodemailer_per_s,
+      rounded(json.nodemailer_per_s / json.smtp_source_per_s, 3),
+      1,
+    ],
     ['(c) Camp, from send to finished', json.messages_per_s, json.ratio_smtp_source, json.ratio_nodemailer],
-    ['    the same without the freeze', json.messages_per_s_without_freeze, json.ratio_smtp_source_without_freeze],
+    [
+      '    the same without the freeze',
+      json.messages_per_s_without_freeze,
+      json.ratio_smtp_source_without_freeze,
+    ],
     [],
     ['recipients', recipients],
     ['bytes of a mail', mailBytes],
@@ -71,13 +99,4 @@ function report(mailBytes: number, rounds: Round[], nodemailerPerS: number): Rep
     ['Postgres, processor ms a message', json.postgres_cpu_ms_per_message],
   ];
   return { table, json };
-}
-
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
-export function rounded(value: number, digits = 0): number {
-  return Number(value.toFixed(digits));
 }

@@ -18,7 +18,9 @@ export async function demoContacts(recipients: number, folder: string): Promise<
   const rows = Array.from({ length: recipients }, (_, index) => {
     const record = records[index % records.length] ?? [];
     const round = Math.floor(index / records.length);
-    return record.map((cell, column) => (column === emailColumn && round > 0 ? cell.replace('@', `+${round}@`) : cell));
+    return record.map((cell, column) =>
+      column === emailColumn && round > 0 ? cell.replace('@', `+${round}@`) : cell,
+    );
   });
   await mkdir(folder, { recursive: true });
   const file = join(folder, 'contacts.csv');

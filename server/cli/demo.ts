@@ -4,11 +4,12 @@
  * at the end Camp's book is compared with that.
  */
 import { readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Command } from 'commander';
+import type { ImportReport } from '../audience/import.ts';
 import { cancelCampaign, createCampaign, sendCampaign } from '../campaigns/campaign.ts';
 import { type CampaignKey, listCampaigns } from '../campaigns/queries.ts';
-import type { CampaignStatus } from '../campaigns/status.ts';
+import { CAMPAIGN_MOVES } from '../campaigns/states.ts';
 import type { Database } from '../kernel/database.ts';
 import type { Scope } from '../kernel/scope.ts';
 import { readInteger } from './arguments.ts';
@@ -16,12 +17,12 @@ import { hasEnded, watchCampaign } from './campaign-status.ts';
 import { type Cli, run } from './cli.ts';
 import { dataFolder } from './data-folder.ts';
 import { demoContacts } from './demo-contacts.ts';
-import { reconcile, resultOf, sayTable, sayWhatNext } from './demo-report.ts';
+import { addsUp, resultOf, sayTable, sayWhatNext } from './demo-report.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { importWithProgress } from './import.ts';
 import { interruptScope } from './interrupt.ts';
 import { plural, styled } from './output.ts';
-import { type Parts, startParts, step } from './parts.ts';
+import { startParts, step } from './parts.ts';
 
 const CAMPAIGN_NAME = 'Welcome (demo)';
 const TEMPLATE = join(import.meta.dirname, '../../examples/welcome.mjml');
@@ -42,19 +43,71 @@ async function demo(global: Cli, flags: { recipients: string }): Promise<ExitCod
   const recipients = readInteger(flags.recipients, '--recipients', 1, RECIPIENTS_MAX);
   const dataDir = join(dataFolder(global.config), 'demo');
   const cli: Cli = { ...global, config: { ...global.config, dataDir } };
-  const scope = interruptScope('demo', () => cli.out.say('\nStopping: what is on the wire is finished first.'));
+  const scope = interruptScope('demo', () =>
+    cli.out.say('\nStopping: what is on the wire is finished first.'),
+  );
   const startedAt = performance.now();
   sayWhatThisIs(cli);
   const parts = await startParts(cli, { workers: WORKERS, logToFile: true });
   try {
-    const { database } = parts.open;
-    const of = await launch(cli, database, recipients);
-    const status = await watch(cli, database, of, scope);
-    const report = await parts.sandbox?.report();
-    const totalMs = performance.now() - startedAt;
+    const of = await launch(cli, parts.open.database, { recipients, scope });
+    cli.out.say();
+    const status = await watchCampaign(cli.out, parts.open.database, of, scope);
+    const sandbox = await parts.sandbox?.report();
+    const run = { status, sandbox, totalMs: performance.now() - startedAt };
+    sayTable(cli.out, run);
+    if (hasEnded(status)) sayWhatNext(cli, of, parts.sandbox?.folder);
     await parts.stop();
-    return conclude(cli, parts, { status, report, totalMs });
+    cli.out.result(resultOf(run));
+    if (!hasEnded(status)) return EXIT.interrupted;
+    return addsUp(run) ? EXIT.ok : EXIT.failed;
   } finally {
     await parts.stop();
   }
+}
+
+function sayWhatThisIs({ out, config }: Cli): void {
+  const where = config.smtpUrl === undefined ? 'No mail leaves this machine.' : 'THE MAILS ARE REALLY SENT.';
+  out.say(`${styled(out, 'bold', 'Camp demo')}  ${where} Its data are in ${dataFolder(config)}\n`);
+}
+
+/** From the file to a campaign that is being sent. */
+async function launch(
+  cli: Cli,
+  database: Database,
+  { recipients, scope }: { recipients: number; scope: Scope },
+): Promise<CampaignKey> {
+  const { workspaceId } = cli;
+  scope.throwIfEnded();
+  const importedAt = performance.now();
+  const { file, listName } = await demoContacts(recipients, dataFolder(cli.config));
+  const report = await importWithProgress(cli, database, { file, listName }, scope);
+  step(cli, `${sayImported(report)} on the list "${listName}"`, importedAt);
+  await cancelEarlier(cli, database);
+  const campaignId = await createCampaign(database, workspaceId, {
+    name: CAMPAIGN_NAME,
+    listIds: report.listId === null ? [] : [report.listId],
+    from: { name: 'Green Mill Farm', email: 'hello@greenmill.example' },
+    template: { name: basename(TEMPLATE), body: await readFile(TEMPLATE, 'utf8') },
+  });
+  await sendCampaign(database, { workspaceId, campaignId });
+  step(cli, `Campaign ${campaignId} launched: MJML, personalised, tracked links, unsubscribe link`);
+  return { workspaceId, campaignId };
+}
+
+function sayImported({ created, unchanged, updated }: ImportReport): string {
+  if (created > 0) return `${plural(created, 'contact')} imported`;
+  return `${plural(unchanged + updated, 'contact')} of an earlier run are there`;
+}
+
+/** A demo that was interrupted would go on beside this one, and the books would be of both. */
+async function cancelEarlier({ workspaceId, out }: Cli, database: Database): Promise<void> {
+  const campaigns = await database.withWorkspace(workspaceId, (tx) =>
+    listCampaigns(tx, workspaceId, EARLIER_MAX),
+  );
+  for (const { id, name, state } of campaigns)
+    if (name === CAMPAIGN_NAME && CAMPAIGN_MOVES[state].length > 0 && state !== 'failed') {
+      await cancelCampaign(database, { workspaceId, campaignId: id });
+      out.say(`  The campaign ${id} of an interrupted demo is cancelled.`);
+    }
 }

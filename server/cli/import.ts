@@ -3,6 +3,7 @@ import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { type ImportProgress, type ImportReport, importContacts } from '../audience/import.ts';
 import type { Database } from '../kernel/database.ts';
+import type { Scope } from '../kernel/scope.ts';
 import { collect, readChoice, readPairs } from './arguments.ts';
 import { type Cli, run } from './cli.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -57,13 +58,10 @@ async function importFile(cli: Cli, file: string, flags: ImportFlags): Promise<E
     dryRun: flags.dryRun === true,
     ...(flags.rejects === undefined ? {} : { rejectsFile: flags.rejects }),
   };
+  const source = { listName: flags.list, file: file === '-' ? process.stdin : file };
   const startedAt = performance.now();
   const report = await withDatabase(cli, (database) =>
-    importWithProgress(cli, database, {
-      ...options,
-      listName: flags.list,
-      file: file === '-' ? process.stdin : file,
-    }),
+    importWithProgress(cli, database, { ...options, ...source }, interruptScope('import')),
   );
   const tookMs = performance.now() - startedAt;
   sayReport(out, report, { tookMs, dryRun: options.dryRun });
@@ -81,8 +79,8 @@ export async function importWithProgress(
   cli: Cli,
   database: Database,
   options: ProgressOptions,
+  scope: Scope,
 ): Promise<ImportReport> {
-  const scope = interruptScope('import');
   const view = process.stderr.isTTY ? drawBar() : writeLines(cli.out);
   try {
     const { workspaceId } = cli;

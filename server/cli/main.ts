@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { campaignCommand } from './campaign.ts';
 import type { GlobalOptions } from './cli.ts';
+import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { explain } from './errors.ts';
 import { EXIT, EXIT_MEANINGS } from './exit-codes.ts';
@@ -14,6 +15,7 @@ import { templateCommand } from './template.ts';
 import { workerCommand } from './worker-command.ts';
 
 const COMMANDS = [
+  demoCommand,
   startCommand,
   workerCommand,
   migrateCommand,

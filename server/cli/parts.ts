@@ -16,8 +16,6 @@ const LOOK_AFTER_POSTGRES_MS = 1_000;
 
 export interface PartsOptions {
   workers: number;
-  /** Settings of the workers beside our own. */
-  env?: Record<string, string>;
   /** The workers' logs go to a file in the data folder instead of standard error. */
   logToFile?: boolean;
 }
@@ -39,7 +37,13 @@ export async function startParts(cli: Cli, options: PartsOptions): Promise<Parts
   const sandbox = smtpUrl === undefined ? await startMailServer(cli, started) : undefined;
   const workers = startWorkers({
     count: options.workers,
-    env: { ...options.env, ...workerEnv(cli, open.url, smtpUrl ?? sandbox?.smtpUrl ?? '') },
+    env: {
+      DATABASE_URL: open.url,
+      SMTP_URL: smtpUrl ?? sandbox?.smtpUrl ?? '',
+      CAMP_CONNECTIONS: String(connections),
+      // Nobody wants to wait five minutes to see a retry of mail that goes nowhere.
+      ...(sandbox ? { CAMP_RETRY_BASE_SECONDS: process.env.CAMP_RETRY_BASE_SECONDS ?? '1' } : {}),
+    },
     say: (line) => cli.out.say(line),
     ...(options.logToFile ? { logFile: join(dataFolder(cli.config), 'workers.log') } : {}),
   });
@@ -91,12 +95,4 @@ async function startMailServer(cli: Cli, started: AsyncDisposableStack): Promise
   started.defer(() => sandbox.stop());
   step(cli, `Sandbox mail server on ${new URL(sandbox.smtpUrl).host}: it delivers nothing`);
   return sandbox;
-}
-
-function workerEnv(cli: Cli, databaseUrl: string, smtpUrl: string): Record<string, string> {
-  return {
-    DATABASE_URL: databaseUrl,
-    SMTP_URL: smtpUrl,
-    CAMP_CONNECTIONS: String(cli.config.connections),
-  };
 }

@@ -144,6 +144,15 @@ test('a display name with quotes, backslashes and commas stays one name', () => 
   );
 });
 
+test('a long name is folded', () => {
+  const name = 'Maria '.repeat(60).trim();
+  const header = encodeAddressHeader('To', name, 'maria@example.com');
+  assert.ok(
+    header.split('\r\n').every((line) => line.length <= 78),
+    header,
+  );
+});
+
 test('a recipient without a name is addressed by the address alone', () => {
   for (const name of [null, undefined, '', ' \n']) {
     assert.equal(encodeAddressHeader('To', name, 'ann@example.com'), 'To: ann@example.com\r\n');

@@ -139,7 +139,7 @@ export function encodeAddressHeader(
  * become spaces: a value cannot start a header of its own.
  */
 export function headerText(value: string): string {
-  return value.slice(0, headerTextCharsMax).toWellFormed().replaceAll(controlCharacters, ' ').trim();
+  return value.slice(0, headerTextCharsMax).replaceAll(controlCharacters, ' ').trim();
 }
 
 const controlCharacters = /\p{Cc}/gu;
@@ -167,22 +167,18 @@ function encodeWords(text: string, firstColumn: number): string {
   const words: string[] = [];
   let word = '';
   let bytes = 0;
-  let bytesMax = encodedWordBytesMax(firstColumn);
+  const base64CharsMax = encodedLineCharsMax - firstColumn - '=?UTF-8?B??='.length;
+  const bytesMax = Math.floor(base64CharsMax / 4) * 3;
   for (const character of text) {
     const size = Buffer.byteLength(character);
     if (bytes + size > bytesMax) {
       words.push(encodedWord(word));
-      [word, bytes, bytesMax] = ['', 0, encodedWordBytesMax(1)];
+      [word, bytes] = ['', 0];
     }
     word += character;
     bytes += size;
   }
   return [...words, encodedWord(word)].join('\r\n ');
-}
-
-function encodedWordBytesMax(column: number): number {
-  const base64Chars = encodedLineCharsMax - column - '=?UTF-8?B??='.length;
-  return Math.floor(base64Chars / 4) * 3;
 }
 
 function encodedWord(text: string): string {

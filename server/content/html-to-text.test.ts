@@ -84,6 +84,10 @@ test('a paragraph under a condition takes its blank line with it', () => {
   assert.equal(render({}), 'Hello\n\nWhere are you?\n\nBye\n');
 });
 
+test('a condition at the very top adds no blank line', () => {
+  assert.equal(htmlToText('{% if a %}<p>A</p>{% endif %}<p>b</p>'), '{% if a %}A{% endif %}\n\nb\n');
+});
+
 test('a list made by a loop has one line an item, and none when there are none', () => {
   const render = parseLiquid(
     htmlToText(

@@ -87,7 +87,7 @@ const maskRun = new RegExp(`([${valueMask}${tagMask}]+)`);
 
 /**
  * The pieces of a decoded text that stood at [start, end). Decoding keeps the masks, so the spans fill the runs of
- * mask characters in order. A very long text comes in parts and a span may be cut: it belongs to where it starts.
+ * mask characters in order. (A very long text comes in parts, but parse5 cuts it only where white space begins or ends.)
  */
 function unmask(decoded: string, spansIn: SpansIn, start: number, end: number): HtmlPiece[] {
   const inside = spansIn(start, end);
@@ -99,8 +99,8 @@ function unmask(decoded: string, spansIn: SpansIn, start: number, end: number): 
     while (masked > 0) {
       const span = inside.shift();
       if (!span) throw new Error('more masked characters than Liquid');
-      masked -= Math.min(span.end, end) - Math.max(span.start, start);
-      if (span.start >= start) pieces.push(span);
+      masked -= span.end - span.start;
+      pieces.push(span);
     }
   }
   return pieces;
@@ -108,11 +108,11 @@ function unmask(decoded: string, spansIn: SpansIn, start: number, end: number): 
 
 type SpansIn = (start: number, end: number) => LiquidSpan[];
 
-/** Finds the spans that touch [start, end), for questions in rising order of `start`. */
+/** Finds the spans in [start, end), for questions in rising order of `start`. */
 function spanCursor(spans: readonly LiquidSpan[]): SpansIn {
   let first = 0;
   return (start, end) => {
-    while ((spans[first]?.end ?? Number.POSITIVE_INFINITY) <= start) first += 1;
+    while ((spans[first]?.start ?? Number.POSITIVE_INFINITY) < start) first += 1;
     let last = first;
     while ((spans[last]?.start ?? Number.POSITIVE_INFINITY) < end) last += 1;
     return spans.slice(first, last);

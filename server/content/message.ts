@@ -24,7 +24,7 @@ export interface MessageInput {
   campaignId: string;
   from: Sender;
   replyTo?: Sender | undefined;
-  /** Where the tracking endpoints are: `https://mail.example.com`. */
+  /** Where the tracking endpoints are, an origin or a path under one: `https://mail.example.com`. */
   trackingBase: string;
   signer: Signer;
   listId?: string | undefined;
@@ -65,7 +65,7 @@ export function compileMessage(input: MessageInput): CompiledMessage {
   const { signer, workspaceId, campaignId, now = Date.now } = input;
   const from = senderMailbox(input.from);
   const tracking: Tracking = {
-    base: input.trackingBase.replace(/\/+$/, ''),
+    base: new URL(input.trackingBase).href.replace(/\/+$/, ''),
     signer: signer.forCampaign({ workspaceId, campaignId }),
   };
   const writeMessage = createMessageWriter({

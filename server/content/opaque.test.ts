@@ -87,6 +87,7 @@ test('blocks that begin and end inside count as balanced, others from where they
     ['{{ a }}{% endif %}{{ b }}', 1],
     ['{{ a }}{% else %}', 1],
     ['{{ a }}{% if b %}{{ c }}', 1],
+    ['{% endif %}{% if a %}', 0],
     ['', 0],
   ] as const;
   for (const [source, count] of counts) assert.equal(balancedCount(findLiquid(source)), count, source);

@@ -217,7 +217,7 @@ function unite(fields: readonly TemplateField[]): TemplateField[] {
 function isPresent(data: Record<string, unknown>, path: string): boolean {
   let value: unknown = data;
   for (const name of path.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return false;
+    if (typeof value !== 'object' || value === null) return false;
     value = Object.getOwnPropertyDescriptor(value, name)?.value;
   }
   return value !== null && value !== undefined;

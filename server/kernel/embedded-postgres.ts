@@ -24,6 +24,8 @@ import {
   removeLockOfStranger,
 } from './embedded-postgres-postmaster.ts';
 import { spawnSupervised } from './embedded-postgres-supervisor.ts';
+import { connect } from './network.ts';
+import { Scope } from './scope.ts';
 
 export { PostgresUnavailable } from './embedded-postgres-cluster.ts';
 
@@ -31,6 +33,10 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
 const OLD_PORT_PATIENCE_MS = 3_000;
 const POLL_MS = 10;
+
+/** The shortest question that only a backend answers (Postgres' protocol, "SSL Session Encryption"). */
+const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
+const PROBE_MS = 2_000;
 
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
@@ -92,7 +98,8 @@ async function joinOrLaunch(cluster: Cluster, hold: number, fixedPort?: number):
   let supervisor: ChildProcess | undefined;
   while (performance.now() < deadline) {
     const postmaster = await readPostmaster(cluster.pgdata);
-    if (postmaster?.status === 'ready') return handle(cluster, hold, postmaster, supervisor);
+    if (postmaster?.status === 'ready' && (await answers(postmaster.port)))
+      return handle(cluster, hold, postmaster, supervisor);
     if (supervisor && hasEnded(supervisor)) {
       await forgiveOrThrow(cluster, fixedPort);
       supervisor = undefined;
@@ -103,6 +110,19 @@ async function joinOrLaunch(cluster: Cluster, hold: number, fixedPort?: number):
   throw new PostgresUnavailable(
     `Postgres on ${cluster.dataDir} is not ready after ${START_TIMEOUT_MS / 1000} s: see ${cluster.logFile}.`,
   );
+}
+
+/** True when the postmaster still forks: a killed one looks alive for a moment, in its file and in the process list. */
+async function answers(port: number): Promise<boolean> {
+  await using scope = Scope.root('postgres-probe', { deadlineMs: PROBE_MS });
+  try {
+    const socket = await connect(scope, { host: '127.0.0.1', port, connectMs: PROBE_MS });
+    socket.write(SSL_REQUEST);
+    await once(socket, 'data', { signal: scope.signal });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function launch(cluster: Cluster, fixedPort?: number): Promise<ChildProcess> {
