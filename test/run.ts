@@ -3,21 +3,28 @@
  * there); what failed is shown at once, and the last line adds up. `--only NAME` runs the steps whose name begins so.
  */
 import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { dirname, join } from 'node:path';
+import { inspect, parseArgs } from 'node:util';
 import { command } from './steps/command.ts';
 import { lackOfPgbouncer } from './steps/pgbouncer.ts';
 import type { Step, StepResult } from './steps/step.ts';
 import { tests } from './steps/tests.ts';
 
+/** Tests that stand beside what they test. */
+const PARTS = '{server,test/support,scripts,bench}/**/*.test.ts';
+const COLORS = process.stdout.isTTY ? 'force' : 'off';
+
 const STEPS: Step[] = [
   { name: 'types', run: () => command('tsc', '-p', '.') },
-  { name: 'lint and format', run: () => command('biome', 'ci', '--error-on-warnings', '.') },
+  {
+    name: 'lint and format',
+    run: () => command('biome', 'ci', '--error-on-warnings', `--colors=${COLORS}`, '.'),
+  },
   { name: 'dead code', run: () => command('knip') },
   { name: 'checks', run: () => tests(files('test/checks/**/*.test.ts')) },
-  { name: 'unit and integration', run: () => tests(files('{server,scripts,bench}/**/*.test.ts')) },
+  { name: 'unit and integration', run: () => onOneServer(files(PARTS)) },
   { name: 'integration through PgBouncer', run: throughPgbouncer },
-  { name: 'whole system', run: () => tests(files('test/{system,crash}/**/*.test.ts')) },
+  { name: 'whole system', run: () => onOneServer(files('test/{system,crash}/**/*.test.ts')) },
 ];
 
 process.chdir(join(import.meta.dirname, '..'));
@@ -29,7 +36,7 @@ async function runSteps(steps: Step[]): Promise<boolean> {
   for (const step of steps) {
     process.stdout.write(`${step.name.padEnd(32)} `);
     const startedAt = performance.now();
-    const result = await step.run();
+    const result = await step.run().catch(failedWith);
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
     console.log(`${seconds.padStart(6)} s  ${counted(result)}`);
     if (result.output) console.log(result.output.trimEnd());
@@ -42,18 +49,35 @@ async function runSteps(steps: Step[]): Promise<boolean> {
   return total.failed === 0 && total.passed > 0;
 }
 
+function failedWith(error: unknown): StepResult {
+  return { passed: 0, failed: 1, skipped: 0, output: inspect(error) };
+}
+
 function counted({ passed, failed, skipped }: Omit<StepResult, 'output'>): string {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }
 
+/** Holds the test server, so that it does not stop and start between two files. */
+async function onOneServer(paths: string[], env: Record<string, string> = {}): Promise<StepResult> {
+  // Not imported at the top: what does not even parse is the types' step to tell.
+  const { testServer } = await import('./support/database.ts');
+  await testServer();
+  return tests(paths, env);
+}
+
 /** The files that use a database, once more, with two connections for all. */
 async function throughPgbouncer(): Promise<StepResult> {
-  const lack = lackOfPgbouncer();
-  if (lack) return lack;
-  const withDatabase = files('server/**/*.test.ts').filter((file) =>
-    readFileSync(file, 'utf8').includes('support/database.ts'),
-  );
-  return tests(withDatabase, { CAMP_TEST_PGBOUNCER: '1' });
+  return lackOfPgbouncer() ?? onOneServer(files(PARTS).filter(usesDatabase), { CAMP_TEST_PGBOUNCER: '1' });
+}
+
+/** Directly or by way of another file of test/support. */
+function usesDatabase(path: string): boolean {
+  if (path.endsWith('test/support/database.ts')) return true;
+  const imports = readFileSync(path, 'utf8').matchAll(/from '(\.[^']+)'/g);
+  return [...imports]
+    .map(([, specifier]) => join(dirname(path), specifier ?? ''))
+    .filter((imported) => imported.startsWith('test/support/'))
+    .some(usesDatabase);
 }
 
 function files(pattern: string): string[] {

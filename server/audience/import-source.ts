@@ -10,7 +10,7 @@ import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import { ImportRefused } from './import-refused.ts';
 
-const READ_BYTES = 256 * 1024;
+const READ_BYTES = 64 * 1024;
 const FINGERPRINT_BYTES = 1024 * 1024;
 
 export interface Source {

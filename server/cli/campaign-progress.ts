@@ -8,6 +8,8 @@ import type { CampaignStatus } from '../campaigns/status.ts';
 import { count, type Output } from './output.ts';
 
 const LINE_EVERY_MS = 2_000;
+/** A line that says nothing new comes this seldom. */
+const SAME_LINE_EVERY_MS = 30_000;
 const RATE_OVER_MS = 4_000;
 
 export interface CampaignProgress {
@@ -49,24 +51,20 @@ class Meter {
     const waiting = queued + claimed + committing;
     const done = campaign.audience - waiting - deferred;
     const perSecond = this.#rate(done);
-    const others = campaign.audience - accepted - deferred - rejected - uncertain - waiting;
-    const shown = {
-      accepted,
-      deferred,
-      rejected,
-      uncertain,
-      ...(others > 0 ? { other: others } : {}),
-      waiting,
-    };
+    const { suppressed, cancelled, expired } = counts;
+    const rare = Object.entries({ suppressed, cancelled, expired }).filter(([, n]) => n > 0);
+    const shown = [
+      ...Object.entries({ accepted, deferred, rejected, uncertain }),
+      ...rare,
+      ['waiting', waiting] as const,
+    ];
     return {
       state: campaign.state,
       audience: campaign.audience,
       done,
       perSecond,
       secondsLeft: perSecond > 0 ? (campaign.audience - done) / perSecond : undefined,
-      counts: Object.entries(shown)
-        .map(([name, n]) => `${name} ${count(n)}`)
-        .join(' · '),
+      counts: shown.map(([name, n]) => `${name} ${count(n)}`).join('  '),
     };
   }
 
@@ -123,21 +121,22 @@ function drawBars(): View {
 }
 
 function writeLines(out: Output): View {
-  let last: Measured | undefined;
-  let nextAt = 0;
-  const write = ({ state, audience, done, perSecond, secondsLeft, counts }: Measured) =>
-    out.say(
-      `  ${state}: ${count(done)} of ${count(audience)} · ${counts} · ${count(perSecond)} msg/s · ETA ${duration(secondsLeft)}`,
-    );
+  let unwritten: Measured | undefined;
+  let written = { counts: '', atMs: Number.NEGATIVE_INFINITY };
+  const write = ({ state, audience, done, perSecond, secondsLeft, counts }: Measured) => {
+    written = { counts, atMs: performance.now() };
+    unwritten = undefined;
+    const speed = `${count(perSecond)} msg/s, ETA ${duration(secondsLeft)}`;
+    out.say(`  ${state} ${count(done)} of ${count(audience)}: ${counts}  (${speed})`);
+  };
   return {
     update(measured) {
-      last = measured;
-      if (performance.now() < nextAt) return;
-      nextAt = performance.now() + LINE_EVERY_MS;
-      write(measured);
-      last = undefined;
+      if (measured.audience === 0) return;
+      unwritten = measured;
+      const everyMs = measured.counts === written.counts ? SAME_LINE_EVERY_MS : LINE_EVERY_MS;
+      if (performance.now() - written.atMs >= everyMs) write(measured);
     },
-    stop: () => last && write(last),
+    stop: () => unwritten && write(unwritten),
   };
 }
 

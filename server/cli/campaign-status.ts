@@ -2,7 +2,7 @@
 
 import type { CampaignKey } from '../campaigns/queries.ts';
 import { type CampaignStatus, campaignStatus } from '../campaigns/status.ts';
-import type { Database } from '../kernel/database.ts';
+import { type Database, isDatabaseAway } from '../kernel/database.ts';
 import type { Scope } from '../kernel/scope.ts';
 import { startCampaignProgress } from './campaign-progress.ts';
 import { type Cli, uuid } from './cli.ts';
@@ -12,6 +12,7 @@ import { withDatabase } from './open-database.ts';
 import { type Output, styled, table } from './output.ts';
 
 const LOOK_AGAIN_MS = 250;
+const AWAY_MS_MAX = 60_000;
 const ENDED = new Set(['finished', 'cancelled', 'failed']);
 
 export async function showStatus(
@@ -49,13 +50,26 @@ export async function watchCampaign(
   const progress = startCampaignProgress(out);
   try {
     for (;;) {
-      const status = await campaignStatus(database, of);
+      const status = await patiently(() => campaignStatus(database, of), scope);
       progress.update(status);
       if (hasEnded(status) || scope.ended) return status;
       await scope.sleep(LOOK_AGAIN_MS).catch(() => {});
     }
   } finally {
     progress.stop();
+  }
+}
+
+/** A database that restarts meanwhile is waited for: the campaign waits as well. */
+async function patiently<T>(look: () => Promise<T>, scope: Scope): Promise<T> {
+  const deadline = performance.now() + AWAY_MS_MAX;
+  for (;;) {
+    try {
+      return await look();
+    } catch (error) {
+      if (!isDatabaseAway(error) || scope.ended || performance.now() > deadline) throw error;
+      await scope.sleep(LOOK_AGAIN_MS).catch(() => {});
+    }
   }
 }
 

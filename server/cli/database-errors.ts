@@ -1,4 +1,5 @@
 /** What Postgres, or the way to it, says, as a sentence. The URL's password never appears. */
+import { isDatabaseAway } from '../kernel/database.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
 interface Place {
@@ -38,6 +39,8 @@ const BY_CODE: Record<string, (place: Place, message: string) => string> = {
     `The user ${user} of Postgres at ${server} lacks a right (${message}): let it own the database, or run \`camp doctor\`.`,
 };
 
+const BUILT_IN_GONE = 'The built-in Postgres has ended. Start Camp again.';
+
 /** Errors of the driver that have no code. */
 const BY_MESSAGE: [pattern: RegExp, sentence: (place: Place) => string][] = [
   [/timeout exceeded when trying to connect|timeout expired/, noAnswer],
@@ -67,6 +70,8 @@ export function explainDatabaseError(
 ): { sentence: string; exitCode: ExitCode } | undefined {
   if (!(error instanceof Error)) return undefined;
   const code = 'code' in error ? String(error.code) : '';
+  if (databaseUrl === undefined && isDatabaseAway(error))
+    return { sentence: BUILT_IN_GONE, exitCode: EXIT.unavailable };
   const place = placeOf(databaseUrl);
   const sentence =
     (Object.hasOwn(BY_CODE, code) ? BY_CODE[code]?.(place, error.message) : undefined) ??

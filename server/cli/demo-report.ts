@@ -1,5 +1,4 @@
 /** The demo's end: where every message is, what the mail server says of it, and what to do next. */
-import type { CampaignKey } from '../campaigns/queries.ts';
 import type { CampaignStatus } from '../campaigns/status.ts';
 import type { SandboxReport } from '../sandbox/sandbox.ts';
 import type { Cli } from './cli.ts';
@@ -15,13 +14,13 @@ export interface DemoRun {
 
 /** What each state of a message means, in the order of the table. */
 const MEANINGS = {
-  accepted: 'the mail server said yes: it has them now',
-  rejected: 'it said no for good (unknown user); bad addresses are suppressed from now on',
-  deferred: 'it said not now; they are tried again',
-  suppressed: 'rejected by an earlier campaign, or unsubscribed: not sent at all',
+  accepted: 'the mail server said yes',
+  rejected: 'it said no for good: no such user; suppressed from now on',
+  deferred: 'it said not now; tried again later',
+  suppressed: 'not sent: rejected by an earlier campaign, or unsubscribed',
   cancelled: 'taken back before they were sent',
   expired: 'tried until the give-up age',
-  uncertain: 'the connection broke before the answer: sent or not, nobody can know; never repeated',
+  uncertain: 'the connection broke before the answer; never sent twice',
 } as const;
 
 export function sayTable(out: Output, run: DemoRun): void {
@@ -43,10 +42,9 @@ export function sayTable(out: Output, run: DemoRun): void {
 
 function sandboxSentence(out: Output, { accepted, duplicates }: SandboxReport, states: States): string {
   const more = accepted - states.accepted;
-  const rest =
-    states.uncertain > 0 ? `, and ${more} of the ${plural(states.uncertain, 'uncertain one')}` : '';
   const agrees = duplicates === 0 && more >= 0 && more <= states.uncertain;
-  return `The mail server's own count: ${count(accepted)} messages, ${plural(duplicates, 'duplicate')}. That is what Camp calls accepted${rest}${tick(out, agrees)}.`;
+  const camps = `${count(states.accepted)} accepted + ${count(more)} of ${count(states.uncertain)} uncertain`;
+  return `The mail server counted ${count(accepted)} messages, ${plural(duplicates, 'duplicate')}. Camp: ${camps}${tick(out, agrees)}`;
 }
 
 function tick(out: Output, isWell: boolean): string {
@@ -97,15 +95,11 @@ function figures({ status: { campaign, counts } }: DemoRun): Figures {
   };
 }
 
-export function sayWhatNext(
-  { out, config }: Cli,
-  { campaignId }: CampaignKey,
-  mailFolder: string | undefined,
-): void {
+export function sayWhatNext({ out, config }: Cli, mailFolder: string | undefined): void {
   const here = `--data-dir ${dataFolder(config)}`;
   const rows = [
     ...(mailFolder ? [['look at the mails', `${mailFolder}/*.eml`]] : []),
-    ['ask again', `bin/camp campaign status ${campaignId} ${here}`],
+    ['ask the database', `bin/camp campaign list ${here}`],
     ['go on with this data', `bin/camp start ${here}`],
     ['use your own', 'DATABASE_URL=postgres://… SMTP_URL=smtp://… bin/camp doctor'],
     ['everything else', 'bin/camp --help'],

@@ -56,7 +56,7 @@ async function demo(global: Cli, flags: { recipients: string }): Promise<ExitCod
     const sandbox = await parts.sandbox?.report();
     const run = { status, sandbox, totalMs: performance.now() - startedAt };
     sayTable(cli.out, run);
-    if (hasEnded(status)) sayWhatNext(cli, of, parts.sandbox?.folder);
+    if (hasEnded(status)) sayWhatNext(cli, parts.sandbox?.folder);
     await parts.stop();
     cli.out.result(resultOf(run));
     if (!hasEnded(status)) return EXIT.interrupted;
@@ -91,13 +91,13 @@ async function launch(
     template: { name: basename(TEMPLATE), body: await readFile(TEMPLATE, 'utf8') },
   });
   await sendCampaign(database, { workspaceId, campaignId });
-  step(cli, `Campaign ${campaignId} launched: MJML, personalised, tracked links, unsubscribe link`);
+  step(cli, 'Campaign launched: MJML, personalised, tracked links, unsubscribe link');
   return { workspaceId, campaignId };
 }
 
 function sayImported({ created, unchanged, updated }: ImportReport): string {
   if (created > 0) return `${plural(created, 'contact')} imported`;
-  return `${plural(unchanged + updated, 'contact')} of an earlier run are there`;
+  return `${plural(unchanged + updated, 'contact')} were there already`;
 }
 
 /** A demo that was interrupted would go on beside this one, and the books would be of both. */

@@ -63,11 +63,16 @@ Settings come from the environment as well: see docs/configuration.md.`;
 }
 
 function report(error: unknown): number {
-  // Commander has said it already.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const { json, databaseUrl } = program.opts<GlobalOptions>();
+  const out = createOutput(json === true);
+  if (error instanceof CommanderError) {
+    // Commander has said it already, on standard error.
+    if (error.exitCode === 0) return EXIT.ok;
+    out.result({ error: error.message.replace(/^error: /, ''), exit_code: EXIT.usage });
+    return EXIT.usage;
+  }
   const { sentence, exitCode } = explain(error, databaseUrl ?? process.env.DATABASE_URL);
   process.stderr.write(`${sentence}\n`);
-  createOutput(json === true).result({ error: sentence, exit_code: exitCode });
+  out.result({ error: sentence, exit_code: exitCode });
   return exitCode;
 }

@@ -154,7 +154,6 @@ class Compiler {
       const before = run.out;
       run.out = '';
       body(run);
-      run.work.charge(run.out.length);
       run.slots[slot] = run.out;
       run.out = before;
     };

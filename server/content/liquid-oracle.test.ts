@@ -69,6 +69,7 @@ const CASES: Record<string, string[]> = {
     '{{ price.size }} {{ yes.size }} {{ nested[1][1][0] }} {{ address[orders[0].name] }}',
   ],
   conditions: [
+    '{% if nothing.x == nothing %}a{% endif %}{% if nothing.x == missing %}b{% endif %}{% if missing.x == missing %}c{% endif %}',
     '{% if yes %}a{% endif %}{% if no %}b{% endif %}{% if nothing %}c{% endif %}{% if missing %}d{% endif %}',
     '{% if zero %}a{% endif %}{% if empty %}b{% endif %}{% if none %}c{% endif %}{% if "" %}d{% endif %}',
     '{% if no %}a{% elsif price > 100 %}b{% elsif price > 10 %}c{% else %}d{% endif %}',
@@ -93,6 +94,8 @@ const CASES: Record<string, string[]> = {
     '{% if yes %}{% if no %}a{% else %}b{% unless no %}c{% endunless %}{% endif %}{% endif %}',
   ],
   case: [
+    '{% for i in (1..3) %}{{ i }}{% case i %}{% when 2 %}{% break %}{% when i %}{% continue %}{% endcase %}{% endfor %}',
+    '{% for i in (1..3) %}{% case i %}{% when 2 %}{% break %}{% when i %}{% for j in (1..2) %}{{ j }}{% endfor %}{% endcase %}{{ i }}{% endfor %}',
     '{% case index %}{% when 0 %}a{% when 1 %}b{% else %}c{% endcase %}',
     '{% case key %}{% when "x", "city" %}a{% when "y" or "z" %}b{% endcase %}',
     '{% case missing %}{% when "x" %}a{% else %}b{% endcase %}|{% case missing %}{% when nil %}c{% endcase %}',
@@ -161,6 +164,8 @@ const CASES: Record<string, string[]> = {
     'a {{ index -}}   {{- index }} b',
     '{{-1}}|{{ -1 -}}|{{ index-}} x',
     '{%-if yes-%} a {%-endif-%}',
+    'a\u1680\u180e\u2028{{- index -}}\u205f\u00a0b\u0085{{- index }}',
+    'a {% raw %} b {% endraw %}{{- index }}',
   ],
   'text filters': [
     '{{ name | upcase }} {{ name | downcase }} {{ sentence | capitalize }} {{ emoji | capitalize }} {{ empty | capitalize }}',
@@ -193,6 +198,7 @@ const CASES: Record<string, string[]> = {
     '{{ tags | concat: numbers | join }} {{ nothing | concat: numbers | size }} {{ numbers | concat: 7 | join }} {{ numbers | concat: (1..2) | join }} {{ numbers | concat: missing | size }}',
   ],
   'number filters': [
+    '{{ 1 | divided_by: 0 | round }} {{ 0 | divided_by: 0 | round: 1 }} {{ "9007199254740993.5" | round: 3 }}',
     '{{ price | plus: 1 }} {{ price | minus: 1 }} {{ price | times: 2 }} {{ price | divided_by: 2 }} {{ 10 | modulo: 3 }}',
     '{{ text12 | plus: "3" }} {{ name | plus: 1 }} {{ nothing | minus: 1 }} {{ yes | plus: 1 }} {{ numbers | plus: 1 }}',
     '{{ 1 | divided_by: 0 }} {{ -7 | modulo: 3 }} {{ 7 | modulo: -3 }} {{ 1 | modulo: 0 }}',

@@ -174,6 +174,11 @@ test('a template that is nested without end is refused', () => {
 const BOMBS: Record<string, string> = {
   'an endless loop': '{% for i in (1..1000000000) %}x{% endfor %}',
   'loops in loops': '{% for i in (1..1000) %}{% for j in (1..1000) %}{% endfor %}{% endfor %}',
+  'a long body in a loop': `{% for i in (1..90000) %}${'{% assign x = 1 %}'.repeat(500)}{% endfor %}`,
+  'a filter that reads much and makes little':
+    '{% for i in (1..90000) %}{{ big | split: "zz" | size }}{% endfor %}',
+  'a filter that reads little and makes much':
+    '{% assign x = (1..90000) %}{% for i in (1..90000) %}{% assign y = none | concat: x %}{% endfor %}',
   'lists that are never looped over': '{% for i in (1..9000) %}{% assign x = (1..90000) %}{% endfor %}',
   'a range to infinity': '{% assign n = 1 | divided_by: 0 %}{{ (1..n) }}',
   'a range that counts in place':
@@ -184,13 +189,13 @@ const BOMBS: Record<string, string> = {
     '{% assign x = (1..9) %}{% for i in (1..60) %}{% assign x = x | concat: x %}{% endfor %}',
   'a replacement that squares': '{% assign x = big | replace: "a", big %}',
   'a list of long texts':
-    '{% assign x = big | split: "-" %}{% for i in (1..12) %}{% assign x = x | concat: x %}{% endfor %}{{ x | join }}',
+    '{% assign x = big | split: "-" %}{% for i in (1..14) %}{% assign x = x | concat: x %}{% endfor %}{{ x | join }}',
   'a list of long texts, printed':
-    '{% assign x = big | split: "-" %}{% for i in (1..12) %}{% assign x = x | concat: x %}{% endfor %}{{ x }}',
+    '{% assign x = big | split: "-" %}{% for i in (1..14) %}{% assign x = x | concat: x %}{% endfor %}{{ x }}',
   'a list of long texts, as JSON':
-    '{% assign x = big | split: "-" %}{% for i in (1..12) %}{% assign x = x | concat: x %}{% endfor %}{{ x | json }}',
+    '{% assign x = big | split: "-" %}{% for i in (1..14) %}{% assign x = x | concat: x %}{% endfor %}{{ x | json }}',
   'a list of long texts, sorted':
-    '{% assign x = big | split: "-" %}{% for i in (1..12) %}{% assign x = x | concat: x %}{% endfor %}{{ x | sort | size }}',
+    '{% assign x = big | split: "-" %}{% for i in (1..14) %}{% assign x = x | concat: x %}{% endfor %}{{ x | sort | size }}',
   'long texts compared again and again':
     '{% for i in (1..90000) %}{% if big == copy %}{% endif %}{% endfor %}',
   'long texts searched again and again':
@@ -276,6 +281,7 @@ test('a date without a zone is the same on every machine, and an unknown zone is
       process.env.TZ = zone;
       assert.equal(render({ d: 'March 5, 2021 4:05 pm' }), '%F 2021-03-05 16:05 +0000 16');
       assert.equal(render({ d: '2021-03-05T16:05:00' }), '%F 2021-03-05 16:05 +0000 16');
+      assert.equal(render({ d: '2021-03-05' }), '%F 2021-03-05 00:00 +0000 00');
       assert.equal(render({ d: '2021-03-05T16:05:00+02:00' }), '%F 2021-03-05 14:05 +0000 14');
     }
   } finally {

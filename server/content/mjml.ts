@@ -25,7 +25,8 @@ export function mjmlToHtml(text: string, name = 'template', lineOffset = 0): str
   const failMasked: Fail = (offset, problem) =>
     fail(stand.restore(masked.slice(0, offset), 'source').length, problem);
   refuseWrongNesting(masked, failMasked);
-  const result = new Engine().toHtml(masked);
+  using engine = new Engine();
+  const result = engine.toHtml(masked);
   if (result.type === 'error') {
     const { offset, problem } = explain(result, masked);
     return failMasked(offset, problem);

@@ -118,6 +118,16 @@ test('a TLS handshake that never ends is left', async () => {
   await play(script, judge, { query: 'tls=required', timeouts: { starttls: 60 } });
 });
 
+test('a relay that closes instead of a TLS handshake is a failed route', async () => {
+  const script = async (peer: Peer) => {
+    await peer.open('STARTTLS');
+    await peer.hear('STARTTLS\r\n');
+    peer.socket.end('220 go\r\n');
+  };
+  const judge = (opened: OpenResult) => assert.match(failure(opened), /^starttls .*disconnected/);
+  await play(script, judge, { query: 'tls=required' });
+});
+
 test('a relay without STARTTLS gets nothing when encryption is required', async () => {
   const script = async (peer: Peer) => {
     await peer.open('PIPELINING');

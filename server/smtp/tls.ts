@@ -21,22 +21,20 @@ export function encrypt(scope: Scope, socket: Socket, options: TlsOptions): Prom
       // RFC 6066 3: a literal address is no server name.
       ...(isIP(options.host) ? {} : { servername: options.host }),
     });
+    let stopWaiting = () => {};
     const fail = (error: Error) => {
       stopWaiting();
       attempt.cancel('done');
       secure.destroy();
       reject(error);
     };
-    const onClose = () => fail(new Error('the server closed the connection during the TLS handshake'));
-    const stopWaiting = attempt.onEnd(fail);
     secure.once('error', fail);
-    secure.once('close', onClose);
     secure.once('secureConnect', () => {
       stopWaiting();
       attempt.cancel('done');
-      secure.off('close', onClose);
       // `fail` stays as the listener of an error that nobody waits for: a settled promise ignores it.
       resolve(secure);
     });
+    stopWaiting = attempt.onEnd(fail);
   });
 }

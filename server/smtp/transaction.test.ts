@@ -341,6 +341,23 @@ test('a large message flows while the mark is written, but its dot waits for the
   await relay.played;
 });
 
+const huge = { ...large, data: large.data.repeat(20) };
+
+eachWay(
+  'a message larger than every buffer between goes at the pace of the server',
+  async (peer) => {
+    await peer.envelope();
+    let left = huge.data.replaceAll('\r\n.', '\r\n..').length + '.\r\n'.length;
+    peer.socket.removeAllListeners('data').on('data', (chunk: Buffer) => {
+      left -= chunk.length;
+      if (left === 0) peer.say('250 queued');
+    });
+  },
+  async (connection) => {
+    assert.equal((await connection.send(huge, yes)).kind, 'accepted');
+  },
+);
+
 eachWay(
   'a server that refuses in the middle of a large message has not got it',
   async (peer) => {
@@ -364,7 +381,6 @@ eachWay(
     peer.socket.pause();
   },
   async (connection) => {
-    const huge = { ...large, data: large.data.repeat(20) };
     const result = lost(await connection.send(huge, yes));
     assert.deepEqual([result.phase, result.dotSent], ['data', false]);
     assert.match(result.error, /no answer within 100 ms \(block\)/);

@@ -12,7 +12,7 @@ const log = await SinkLog.open(logFile);
 const started = performance.now();
 const sockets = new Set<Socket>();
 const connectionsBySecond: Record<number, number> = {};
-const held: (() => void)[] = [];
+let held: Reply[] = [];
 const waiting: { accepted: number; id: number }[] = [];
 let behaviour = WELL;
 let connections = 0;
@@ -25,12 +25,7 @@ const hooks: SinkHooks = {
       whenDurable();
       tellWaiting();
     }),
-  whenReplyIsDue(answer) {
-    const [min, max] = behaviour.replyMs;
-    if (behaviour.holdReplies) held.push(answer);
-    else if (max === 0) answer();
-    else setTimeout(answer, min + random() * (max - min));
-  },
+  whenReplyIsDue: (answer) => reply({ ordinal: log.accepted, answer }),
 };
 
 const server = createServer((socket) => {
@@ -61,13 +56,28 @@ async function obey(message: ToSink): Promise<void> {
 async function behave(change: Partial<SinkBehaviour>): Promise<void> {
   const before = behaviour.door;
   behaviour = { ...behaviour, ...change };
-  if (!behaviour.holdReplies) for (const answer of held.splice(0)) answer();
+  const owed = held;
+  held = [];
+  owed.forEach(reply);
   if (behaviour.door === before) return;
   if (behaviour.door === 'silent') for (const socket of sockets) socket.pause();
   if (before === 'silent' || behaviour.door === 'refuse')
     for (const socket of sockets) socket.resetAndDestroy();
   if (behaviour.door === 'refuse') server.close();
   else if (before === 'refuse') await listen(port);
+}
+
+interface Reply {
+  /** Of the message among all that were accepted, from 1. */
+  ordinal: number;
+  answer: () => void;
+}
+
+function reply(due: Reply): void {
+  const [min, max] = behaviour.replyMs;
+  if (due.ordinal > behaviour.repliesMax) held.push(due);
+  else if (max === 0) due.answer();
+  else setTimeout(due.answer, min + random() * (max - min));
 }
 
 async function listen(wanted: number): Promise<number> {

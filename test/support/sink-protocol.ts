@@ -13,8 +13,8 @@ export interface SinkBehaviour {
   cutAfterDot: number;
   /** 451 to the dot; not recorded. */
   refuseAtDot: number;
-  /** Until false: messages are recorded and their 250 waits. */
-  holdReplies: boolean;
+  /** So many messages get their 250, counted from the start; later ones are recorded, and their 250 waits. */
+  repliesMax: number;
 }
 
 export const WELL: SinkBehaviour = {
@@ -23,7 +23,7 @@ export const WELL: SinkBehaviour = {
   cutBeforeDot: 0,
   cutAfterDot: 0,
   refuseAtDot: 0,
-  holdReplies: false,
+  repliesMax: Number.POSITIVE_INFINITY,
 };
 
 /** One accepted message, one line of JSON in the sink's log. It is durable before the 250 leaves. */

@@ -48,11 +48,11 @@ test('a second message of the same campaign to the same recipient is a duplicate
 });
 
 test('a held reply comes when it is let go, and the message was recorded before', async () => {
-  await sink.behave({ holdReplies: true });
+  await sink.behave({ repliesMax: 0 });
   const result = send(await connection(), 'ada@crash.example');
   await sink.accepted(1);
   assert.equal(await Promise.race([result, 'nothing yet']), 'nothing yet');
-  await sink.behave({ holdReplies: false });
+  await sink.behave({ repliesMax: 1 });
   assert.equal((await result).kind, 'accepted');
 });
 

@@ -25,7 +25,11 @@ export interface Sink {
 
 export async function startSink(folder: string, seed = 1): Promise<Sink> {
   const logFile = join(folder, 'sink.log');
-  const child = fork(join(import.meta.dirname, 'sink-main.ts'), [logFile, String(seed)], { execArgv: [] });
+  const child = fork(join(import.meta.dirname, 'sink-main.ts'), [logFile, String(seed)], {
+    execArgv: [],
+    // Infinity is no JSON.
+    serialization: 'advanced',
+  });
   const ended = once(child, 'exit');
   const answers = new Map<number, (report: SinkReport) => void>();
   const [ready]: [FromSink] = (await once(child, 'message')) as [FromSink];
