@@ -56,7 +56,7 @@ async function measureSize(bench: Bench, made: BenchDatabase, queued: number): P
     fresh.push(...(await timeClaims(queue, Math.min(CLAIMS - fresh.length, queued / ROWS_PER_CLAIM))));
   }
   const measured = [summary(queued, 0, fresh)];
-  const before = scaled(bench, CLAIMED_BEFORE);
+  const before = Math.max(CLAIMS * ROWS_PER_CLAIM, scaled(bench, CLAIMED_BEFORE));
   if (queued < 2 * before) return measured;
   bench.say(`claiming ${before} of them`);
   await timeClaims(queue, before / ROWS_PER_CLAIM - CLAIMS);

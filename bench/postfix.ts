@@ -2,17 +2,18 @@
  * Postfix' test tools, the yardstick: `smtp-source` sends as fast as C can, `smtp-sink` takes all and keeps nothing.
  * Debian's package brings them; its daemon is never started.
  */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { spawnSupervised } from '../server/kernel/embedded-postgres-supervisor.ts';
 import type { Bench } from './bench.ts';
 
 const SOURCE = '/usr/sbin/smtp-source';
 const SINK = '/usr/sbin/smtp-sink';
+/** Ends the program when our end of the pipe is closed, however that came about. */
+const SUPERVISOR = '"$@" </dev/null & read -r _; kill $!; wait';
 const SOURCE_SESSIONS = 10;
 const BACKLOG = 256;
 const START_MS_MAX = 5_000;
@@ -32,10 +33,13 @@ export async function startSink(bench: Bench): Promise<Sink> {
   // It refuses to be root.
   const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
   const command = [SINK, ...user, `127.0.0.1:${port}`, String(BACKLOG)];
-  const child = spawnSupervised(command, { cwd: '/', stdio: ['pipe', 'ignore', 'inherit'] });
+  const child = spawn('/bin/sh', ['-c', SUPERVISOR, 'sh', ...command], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+    detached: true,
+  });
   const ended = once(child, 'exit');
   bench.resources.defer(async () => {
-    child.stdin?.end();
+    child.stdin.end();
     await ended;
   });
   await untilListening(port);

@@ -12,12 +12,16 @@ import { domainToASCII } from 'node:url';
 const LOCAL_PART_CHARS_MAX = 64;
 /** RFC 5321 §4.5.3.1.3: a path of 256 with its two angle brackets. */
 const ADDRESS_CHARS_MAX = 254;
+/** What is looked at: an address and whatever may be wrapped around it. */
+const INPUT_CHARS_MAX = 1000;
 
 export type NormalisedEmail = { kind: 'email'; email: string } | { kind: 'invalid'; reason: string };
 
 export function normaliseEmail(input: string): NormalisedEmail {
+  if (input.length > INPUT_CHARS_MAX) return invalid(TOO_LONG);
   const address = unwrap(input);
   if (address === '') return invalid('it is empty');
+  if (/[,;]/.test(address)) return invalid('it has a comma or a semicolon: one address only, please');
   const at = address.lastIndexOf('@');
   if (at < 0) return invalid('it has no @');
   const local = address.slice(0, at);
@@ -25,9 +29,11 @@ export function normaliseEmail(input: string): NormalisedEmail {
   const reason = faultOfLocalPart(local) ?? faultOfDomain(domain);
   if (reason !== undefined) return invalid(reason);
   const email = `${local.toLowerCase()}@${domain}`;
-  if (email.length > ADDRESS_CHARS_MAX) return invalid(`it is longer than ${ADDRESS_CHARS_MAX} characters`);
+  if (email.length > ADDRESS_CHARS_MAX) return invalid(TOO_LONG);
   return { kind: 'email', email };
 }
+
+const TOO_LONG = `it is longer than ${ADDRESS_CHARS_MAX} characters`;
 
 function invalid(reason: string): NormalisedEmail {
   return { kind: 'invalid', reason };
@@ -66,7 +72,6 @@ function faultOfLocalPart(local: string): string | undefined {
 function faultOfLocalCharacter(character: string): string | undefined {
   if (ATEXT.test(character)) return undefined;
   if (character === '@') return 'it has more than one @';
-  if (character === ',' || character === ';') return `it has a ${character}: one address only, please`;
   if (/[\s\p{C}]/u.test(character)) return 'it has a space or an invisible character inside';
   if (character > '\x7f')
     return `the part before the @ has the letter ${character}, and mail systems cannot be relied on to take that`;
@@ -85,7 +90,6 @@ function faultOfDomain(domain: string): string | undefined {
   if (DOMAIN.test(domain)) return undefined;
   if (domain === '') return 'there is nothing after the @';
   if (!domain.includes('.')) return 'the part after the @ has no dot';
-  if (/[,;]/.test(domain)) return 'it has a comma or a semicolon: one address only, please';
   if (/[\s\p{C}]/u.test(domain)) return 'it has a space or an invisible character inside';
   return 'the part after the @ is not a domain name';
 }

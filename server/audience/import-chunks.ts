@@ -10,7 +10,7 @@ import { type ImportedContact, judgeRecord, type RejectedRecord } from './import
 import { ImportRefused } from './import-refused.ts';
 import type { RejectsFile } from './import-rejects.ts';
 
-const CHUNK_RECORDS = 20_000;
+const CHUNK_RECORDS = 10_000;
 const UNREADABLE_SHARE_MAX = 0.1;
 const BROKEN_RECORDS_MAX = 1000;
 

@@ -22,6 +22,8 @@ export interface Source {
   fingerprint: string | null;
   /** UTF-8, without a byte order mark. */
   utf8: AsyncGenerator<Buffer>;
+  /** Makes reading throw `reason`, also when it waits for a stream that says nothing. */
+  abort(reason: Error): void;
   close(): Promise<void>;
 }
 
@@ -87,6 +89,7 @@ function sourceOf(
     bytesDone: 0,
     fingerprint,
     utf8: decode(name, counted()),
+    abort: (reason) => stream.destroy(reason),
     async close() {
       stream.destroy();
       await closeFile();

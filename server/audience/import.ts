@@ -32,7 +32,7 @@ export interface ImportOptions {
   listName: string;
   /** A path, or a stream such as standard input (which cannot be resumed). */
   file: string | Readable;
-  /** Ends the import between two chunks; what is merged stays. */
+  /** Ends the import; what is merged stays, and the same command goes on behind it. */
   scope?: Scope;
   /** Field (email, name, or an attribute) → column of the file; the rest is guessed (import-columns.ts). */
   mapping?: Record<string, string>;
@@ -71,6 +71,7 @@ export interface ImportReport extends queries.ImportCounts {
 /** Throws ImportRefused with a sentence for the user when the file as a whole cannot be imported. */
 export async function importContacts(options: ImportOptions): Promise<ImportReport> {
   const source = await openSource(options.file);
+  const forgetScope = options.scope?.onEnd((reason) => source.abort(reason));
   try {
     const batches = readCsv(source.utf8);
     const { header, records } = await takeHeader(source, batches);
@@ -86,6 +87,7 @@ export async function importContacts(options: ImportOptions): Promise<ImportRepo
       await rejects.close();
     }
   } finally {
+    forgetScope?.();
     await source.close();
   }
 }
@@ -158,7 +160,7 @@ function fingerprintOf(options: ImportOptions, source: Source): string | null {
   return createHash('sha256').update(source.fingerprint).update(rules).digest('hex');
 }
 
-/** Passes records through, reports how far they are, and stops when the scope ends. */
+/** Passes records through and reports how far they are. */
 async function* watch(
   options: ImportOptions,
   run: Run,
@@ -168,7 +170,6 @@ async function* watch(
 ): AsyncGenerator<CsvRecord[]> {
   yield first;
   for await (const batch of batches) {
-    options.scope?.throwIfEnded();
     yield batch;
     const { bytesDone, bytesTotal } = source;
     const { created, updated, rejected } = run.counts;

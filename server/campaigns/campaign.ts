@@ -2,7 +2,9 @@
  * What a campaign can do: be created, sent (now or at a time), paused, resumed, cancelled. The states are in
  * states.ts; what happens by itself is in advance.ts. Next down the ladder: audience/freeze.ts.
  */
+import { compileMessage } from '../content/message.ts';
 import { compileTemplate, loadTemplate } from '../content/template.ts';
+import { createSigner } from '../content/tokens.ts';
 import type { Database, Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { enqueueJob } from '../kernel/jobs.ts';
@@ -31,14 +33,14 @@ export interface NewCampaign {
 
 const GIVE_UP_SECONDS = 2 * 86_400;
 
-/** Throws TemplateError when the template cannot be compiled: a draft that could never be sent is not kept. */
+/** Throws TemplateError or SenderError when it could never be sent: such a draft is not kept. */
 export async function createCampaign(
   database: Database,
   workspaceId: string,
   campaign: NewCampaign,
 ): Promise<string> {
-  compileTemplate(loadTemplate(campaign.template.name, campaign.template.body));
   const campaignId = newId();
+  checkContent(workspaceId, campaignId, campaign);
   await database.withWorkspace(workspaceId, (tx) =>
     queries.insertCampaign(tx, {
       workspaceId,
@@ -54,6 +56,23 @@ export async function createCampaign(
     }),
   );
   return campaignId;
+}
+
+/** Compiles everything as a worker will. The signer and the origin of links change nothing that can fail. */
+function checkContent(
+  workspaceId: string,
+  campaignId: string,
+  { from, replyTo, template }: NewCampaign,
+): void {
+  compileMessage({
+    template: compileTemplate(loadTemplate(template.name, template.body)),
+    workspaceId,
+    campaignId,
+    from,
+    replyTo: replyTo === undefined ? undefined : { email: replyTo },
+    trackingBase: 'https://check.example',
+    signer: createSigner('check'),
+  });
 }
 
 /** Starts the campaign now, or at `at`. */

@@ -9,6 +9,7 @@ import {
   loadTemplate,
   type TemplateField,
 } from '../content/template.ts';
+import { RenderLimit } from '../content/template-error.ts';
 import type { Database } from '../kernel/database.ts';
 import * as queries from './queries.ts';
 
@@ -23,7 +24,7 @@ export interface CampaignPlan {
   template: { name: string; body: string };
 }
 
-/** Throws TemplateError, RenderLimit or CampaignUnsendable. */
+/** Throws TemplateError or CampaignUnsendable. */
 export async function checkCampaign(
   database: Database,
   workspaceId: string,
@@ -49,7 +50,12 @@ function renderOnce(template: CompiledTemplate): void {
     [...requiredAttributes(template).keys()].map((name) => [name, 'sample']),
   );
   const contact = { email: 'sample@example.com', name: 'Sample Person', attributes };
-  template.render(recipientData(contact, 'https://example.com/unsubscribe'));
+  try {
+    template.render(recipientData(contact, 'https://example.com/unsubscribe'));
+  } catch (error) {
+    if (error instanceof RenderLimit) throw new CampaignUnsendable(`${template.file}: ${error.message}.`);
+    throw error;
+  }
 }
 
 /** What every contact has, whatever was imported. */

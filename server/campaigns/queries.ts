@@ -107,9 +107,10 @@ export function troubledRoutes(tx: Tx, workspaceId: string) {
     FROM route WHERE workspace_id = ${workspaceId} AND failures > 0`);
 }
 
+/** Of this month and the next two. */
 export function createPartitions(tx: Tx) {
   return tx.query(
-    sql`SELECT create_month_partitions(now() + make_interval(months => n)) FROM generate_series(0, 1) n`,
+    sql`SELECT create_month_partitions(now() + make_interval(months => n)) FROM generate_series(0, 2) n`,
   );
 }
 

@@ -9,7 +9,8 @@ export interface Sender {
 
 /** `Acme News <news@acme.example>`, or the address alone. */
 export function readSender(text: string, flag: string): Sender {
-  const [, name = '', address = ''] = /^\s*(?:"?([^"<>]*?)"?\s*<([^<>]*)>|[^<>]*)\s*$/.exec(text) ?? [];
+  const [, quotedName = '', address = ''] = /^(.*)<([^<>]*)>\s*$/.exec(text) ?? [];
+  const name = quotedName.trim().replace(/^"(.*)"$/, '$1');
   const normalised = normaliseEmail(address || text);
   if (normalised.kind === 'invalid')
     throw usageError(

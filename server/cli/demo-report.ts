@@ -24,14 +24,13 @@ const MEANINGS = {
 } as const;
 
 export function sayTable(out: Output, run: DemoRun): void {
-  const { audience, waiting, states, messagesPerSecond } = figures(run);
+  const { audience, states, messagesPerSecond } = figures(run);
   const rows = Object.entries(states).map(([state, n]) => [
     state,
     n,
     MEANINGS[state as keyof typeof MEANINGS],
   ]);
-  if (waiting > 0) rows.push(['waiting', waiting, 'not sent yet']);
-  const sum = Object.values(states).reduce((total, n) => total + n, waiting);
+  const sum = Object.values(states).reduce((total, n) => total + n, 0);
   out.say();
   out.say(
     table([...rows, ['sum', sum, `of an audience of ${count(audience)}${tick(out, sum === audience)}`]]),
@@ -53,8 +52,8 @@ function tick(out: Output, isWell: boolean): string {
 
 /** Whether the books agree: Camp's with itself, and with the server's. */
 export function addsUp(run: DemoRun): boolean {
-  const { audience, waiting, states } = figures(run);
-  const sum = Object.values(states).reduce((total, n) => total + n, waiting);
+  const { audience, states } = figures(run);
+  const sum = Object.values(states).reduce((total, n) => total + n, 0);
   if (sum !== audience) return false;
   if (!run.sandbox) return true;
   const more = run.sandbox.accepted - states.accepted;
@@ -62,12 +61,11 @@ export function addsUp(run: DemoRun): boolean {
 }
 
 export function resultOf(run: DemoRun): Record<string, unknown> {
-  const { audience, waiting, states, messagesPerSecond } = figures(run);
+  const { audience, states, messagesPerSecond } = figures(run);
   return {
     campaign_id: run.status.campaign.id,
     audience,
     ...states,
-    ...(waiting > 0 ? { waiting } : {}),
     seconds: Number((run.totalMs / 1_000).toFixed(1)),
     messages_per_s: Math.round(messagesPerSecond),
     ...(run.sandbox ? { duplicates: run.sandbox.duplicates, server_accepted: run.sandbox.accepted } : {}),
@@ -78,7 +76,6 @@ type States = Record<keyof typeof MEANINGS, number>;
 
 interface Figures {
   audience: number;
-  waiting: number;
   states: States;
   messagesPerSecond: number;
 }
@@ -89,7 +86,6 @@ function figures({ status: { campaign, counts } }: DemoRun): Figures {
   const sendingMs = startedAt ? (finishedAt ?? new Date()).getTime() - startedAt.getTime() : 0;
   return {
     audience: campaign.audience,
-    waiting: counts.queued + counts.claimed + counts.committing,
     states: { accepted, rejected, deferred, suppressed, cancelled, expired, uncertain },
     messagesPerSecond: sendingMs > 0 ? (accepted / sendingMs) * 1_000 : 0,
   };

@@ -10,8 +10,9 @@ import type { ImportReport } from '../audience/import.ts';
 import { cancelCampaign, createCampaign, sendCampaign } from '../campaigns/campaign.ts';
 import { type CampaignKey, listCampaigns } from '../campaigns/queries.ts';
 import { CAMPAIGN_MOVES } from '../campaigns/states.ts';
+import type { CampaignStatus } from '../campaigns/status.ts';
 import type { Database } from '../kernel/database.ts';
-import type { Scope } from '../kernel/scope.ts';
+import { Scope } from '../kernel/scope.ts';
 import { readInteger } from './arguments.ts';
 import { hasEnded, watchCampaign } from './campaign-status.ts';
 import { type Cli, run } from './cli.ts';
@@ -29,6 +30,7 @@ const TEMPLATE = join(import.meta.dirname, '../../examples/welcome.mjml');
 const WORKERS = 2;
 const RECIPIENTS_MAX = 1_000_000;
 const EARLIER_MAX = 1_000;
+const END_EARLY_MS_MAX = 30_000;
 
 export function demoCommand(program: Command): void {
   program
@@ -43,27 +45,41 @@ async function demo(global: Cli, flags: { recipients: string }): Promise<ExitCod
   const recipients = readInteger(flags.recipients, '--recipients', 1, RECIPIENTS_MAX);
   const dataDir = join(dataFolder(global.config), 'demo');
   const cli: Cli = { ...global, config: { ...global.config, dataDir } };
-  const scope = interruptScope('demo', () =>
-    cli.out.say('\nStopping: what is on the wire is finished first.'),
-  );
+  const scope = interruptScope('demo');
   const startedAt = performance.now();
   sayWhatThisIs(cli);
-  const parts = await startParts(cli, { workers: WORKERS, logToFile: true });
+  const parts = await startParts(cli, { workers: WORKERS, scope, logToFile: true });
   try {
-    const of = await launch(cli, parts.open.database, { recipients, scope });
+    const { database } = parts.open;
+    const of = await launch(cli, database, { recipients, scope });
     cli.out.say();
-    const status = await watchCampaign(cli.out, parts.open.database, of, scope);
+    let status = await watchCampaign(cli.out, database, of, scope);
+    if (parts.lost() !== undefined) throw parts.lost();
+    const isInterrupted = !hasEnded(status);
+    if (isInterrupted) status = await endEarly(cli, database, of);
     const sandbox = await parts.sandbox?.report();
     const run = { status, sandbox, totalMs: performance.now() - startedAt };
     sayTable(cli.out, run);
-    if (hasEnded(status)) sayWhatNext(cli, parts.sandbox?.folder);
+    sayWhatNext(cli, parts.sandbox?.folder);
     await parts.stop();
     cli.out.result(resultOf(run));
-    if (!hasEnded(status)) return EXIT.interrupted;
+    if (isInterrupted) return EXIT.interrupted;
     return addsUp(run) ? EXIT.ok : EXIT.failed;
+  } catch (error) {
+    throw parts.lost() ?? error;
   } finally {
     await parts.stop();
   }
+}
+
+/** Ctrl-C: what waits is cancelled and what is on the wire is finished, so that the books can be compared all the same. */
+async function endEarly(cli: Cli, database: Database, of: CampaignKey): Promise<CampaignStatus> {
+  cli.out.say(
+    '  Interrupted: what waits is cancelled, what is on the wire is finished. Ctrl-C again ends at once.',
+  );
+  await cancelCampaign(database, of);
+  await using scope = Scope.root('end early', { deadlineMs: END_EARLY_MS_MAX });
+  return await watchCampaign(cli.out, database, of, scope);
 }
 
 function sayWhatThisIs({ out, config }: Cli): void {

@@ -9,7 +9,7 @@ import { ImportRefused } from '../audience/import-refused.ts';
 import { CampaignRefused } from '../campaigns/campaign.ts';
 import { CampaignUnsendable } from '../campaigns/checklist.ts';
 import { SenderError } from '../content/message.ts';
-import { RenderLimit, TemplateError } from '../content/template-error.ts';
+import { TemplateError } from '../content/template-error.ts';
 import { ConfigError } from '../kernel/config.ts';
 import { PostgresUnavailable } from '../kernel/embedded-postgres.ts';
 import { MigrationRefused } from '../kernel/migrate.ts';
@@ -50,7 +50,7 @@ const SENTENCES: [type: new (...parameters: never[]) => Error, exitCode: ExitCod
   [CampaignUnsendable, EXIT.usage],
   [ImportRefused, EXIT.usage],
   [TemplateError, EXIT.usage],
-  [RenderLimit, EXIT.usage],
+
   [SenderError, EXIT.usage],
   [MigrationRefused, EXIT.failed],
   [PostgresUnavailable, EXIT.unavailable],

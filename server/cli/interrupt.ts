@@ -9,6 +9,8 @@ import { EXIT } from './exit-codes.ts';
 export function interruptScope(name: string, onFirst: () => void = () => {}): Scope {
   const scope = Scope.root(name);
   const onSignal = (signal: NodeJS.Signals) => {
+    // `camp start` hears the terminal's Ctrl-C as well, and decides when its workers drain.
+    if (signal === 'SIGINT' && process.connected) return;
     if (scope.ended && signal === 'SIGINT') process.exit(EXIT.interrupted);
     if (!scope.ended) onFirst();
     scope.cancel(signal);

@@ -27,10 +27,11 @@ async function start(cli: Cli, flags: { workers: string }): Promise<ExitCode> {
     cli.out.say('\nStopping: what is on the wire is finished first. Ctrl-C again ends at once.'),
   );
   cli.out.say(`${styled(cli.out, 'bold', 'Camp')}\n`);
-  const parts = await startParts(cli, { workers });
+  const parts = await startParts(cli, { workers, scope });
   sayWhatNext(cli, parts);
   await new Promise<void>((resolve) => scope.onEnd(() => resolve()));
   await parts.stop();
+  if (parts.lost() !== undefined) throw parts.lost();
   cli.out.say('Stopped.');
   cli.out.result({ stopped: true });
   return EXIT.ok;

@@ -4,11 +4,13 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { recipientData } from '../content/message.ts';
 import {
+  type CompiledTemplate,
   compileTemplate,
   loadTemplate,
   type RenderedTemplate,
   type TemplateSource,
 } from '../content/template.ts';
+import { RenderLimit } from '../content/template-error.ts';
 import { type Cli, run } from './cli.ts';
 import { usageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -39,10 +41,19 @@ async function render(cli: Cli, file: string, flags: RenderFlags): Promise<ExitC
     throw usageError(
       `${missing.file} line ${missing.line}: the data have no "${missing.path}"; add it, or give it a default ({{ ${missing.path} | default: "…" }}).`,
     );
-  const rendered = template.render(data);
+  const rendered = renderWith(template, data);
   show(cli.out, rendered);
   cli.out.result({ ...rendered });
   return EXIT.ok;
+}
+
+function renderWith(template: CompiledTemplate, data: Record<string, unknown>): RenderedTemplate {
+  try {
+    return template.render(data);
+  } catch (error) {
+    if (error instanceof RenderLimit) throw usageError(`${template.file}: ${error.message}.`);
+    throw error;
+  }
 }
 
 function withSubject(source: TemplateSource, subject: string | undefined): TemplateSource {

@@ -7,9 +7,10 @@
 
 import { advanceCampaign } from '../campaigns/advance.ts';
 import { ADVANCE_JOB } from '../campaigns/campaign.ts';
+import { MAINTAIN_JOB, maintain, startMaintenance } from '../campaigns/maintain.ts';
 import { createSigner } from '../content/tokens.ts';
 import type { Config } from '../kernel/config.ts';
-import { Database } from '../kernel/database.ts';
+import { Database, isRetryable } from '../kernel/database.ts';
 import { JobRunner, recoverJobsOf } from '../kernel/jobs.ts';
 import type { Log } from '../kernel/log.ts';
 import { installationSecret } from '../kernel/queries.ts';
@@ -22,6 +23,7 @@ import { parseSmtpUrl } from '../smtp/url.ts';
 
 /** One for each loop that may hold a connection: claims, jobs, results, heartbeat, control, routes, and handlers. */
 const DATABASE_CONNECTIONS = 10;
+const DATABASE_RETRY_MS = 500;
 
 export interface WorkerOptions {
   config: Config & { databaseUrl: string; smtpUrl: string };
@@ -42,17 +44,34 @@ export async function runWorker({ config, log, scope }: WorkerOptions): Promise<
     signer: createSigner(secret),
     trackingBase: config.publicUrl,
   });
-  while (!scope.ended) await runSession(database, contents, { config, log, scope });
+  while (!scope.ended) {
+    const session = await startSession(database, log, scope);
+    if (session) await runSession(session, database, contents, { config, log, scope });
+  }
   await database.close();
 }
 
+/** Waits for a database that is away; undefined when the scope ended first. */
+async function startSession(database: Database, log: Log, scope: Scope): Promise<WorkerSession | undefined> {
+  while (!scope.ended) {
+    try {
+      await startMaintenance(database);
+      return await WorkerSession.start({ database, log, recover: [recoverMessagesOf, recoverJobsOf] });
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      log.warn({ event: 'database_away', error: (error as Error).message });
+      await scope.sleep(DATABASE_RETRY_MS).catch(() => {});
+    }
+  }
+  return undefined;
+}
+
 async function runSession(
+  session: WorkerSession,
   database: Database,
   contents: CampaignContents,
   { config, log, scope }: WorkerOptions,
 ): Promise<void> {
-  const recover = [recoverMessagesOf, recoverJobsOf];
-  const session = await WorkerSession.start({ database, log, recover });
   const common = { database, log, workerId: session.id };
   const pump = new Pump({
     ...common,
@@ -61,7 +80,8 @@ async function runSession(
     connections: config.connections,
     retryBaseMs: config.retryBaseSeconds * 1_000,
   });
-  const jobs = new JobRunner({ ...common, handlers: { [ADVANCE_JOB]: advanceCampaign } });
+  const handlers = { [ADVANCE_JOB]: advanceCampaign, [MAINTAIN_JOB]: maintain };
+  const jobs = new JobRunner({ ...common, handlers });
   log.info({ event: 'worker_started', worker: session.id });
   const work = scope.child('work');
   // The lease is kept through the drain.

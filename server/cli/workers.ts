@@ -23,14 +23,18 @@ export interface WorkersOptions {
 }
 
 export interface Workers {
-  /** Resolves when all have drained. */
-  stop(): Promise<void>;
+  /** SIGTERM: they drain first. SIGKILL: they could not write down what they would finish. */
+  stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
 
 export function startWorkers(options: WorkersOptions): Workers {
   const stderr = options.logFile === undefined ? 'inherit' : openSync(options.logFile, 'w');
   const keepers = Array.from({ length: options.count }, (_, index) => new Keeper(index + 1, stderr, options));
-  return { stop: async () => void (await Promise.all(keepers.map((keeper) => keeper.stop()))) };
+  return {
+    async stop(signal) {
+      await Promise.all(keepers.map((keeper) => keeper.stop(signal)));
+    },
+  };
 }
 
 class Keeper {
@@ -48,13 +52,12 @@ class Keeper {
     this.#options = options;
     this.#child = this.#start();
   }
-
-  async stop(): Promise<void> {
+  async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#restart);
     if (hasEnded(this.#child)) return;
     const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGTERM');
+    this.#child.kill(signal);
     await ended;
   }
 

@@ -6,7 +6,7 @@
  *
  * Invariants
  * - What is accepted renders exactly as liquidjs 10.30 renders it (the oracle of the tests); everything else
- *   is refused by `parseLiquid` with a TemplateError that names the line. A template never fails half way.
+ *   is refused by `parseLiquid` with a TemplateError that names the line. A render fails only with RenderLimit.
  * - Data are JSON values, and only own properties of them can be read.
  * - A render ends: output, loop steps, work and nesting are bounded, whatever the template says.
  *

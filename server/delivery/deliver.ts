@@ -13,8 +13,6 @@ import type { RelayLink } from './relay-link.ts';
 
 /** How long a message waits that lost its connection through no fault of its own. */
 const LOST_CONNECTION_WAIT_MS = 2_000;
-/** A message that keeps losing its connection is itself suspect: from here on it counts as its own failure. */
-const LOST_CONNECTIONS_MAX = 10;
 
 export interface DueMessage {
   workspaceId: string;
@@ -81,17 +79,17 @@ async function send(delivery: Delivery): Promise<Outcome> {
   }
   const { envelopeFrom: from, message, data, beforeDot } = delivery;
   const result = await opened.connection.send({ from, to: message.email, data }, beforeDot);
-  return outcomeOf(result, message);
+  return outcomeOf(result);
 }
 
-function outcomeOf(result: SendResult, message: DueMessage): Outcome {
+function outcomeOf(result: SendResult): Outcome {
   switch (result.kind) {
     case 'accepted':
       return { kind: 'accepted', detail: replyText(result.reply), rule: 'accepted' };
     case 'refused':
-      return outcomeOfReply(result.phase, result.reply, message);
+      return outcomeOfReply(result.phase, result.reply);
     case 'lost':
-      return outcomeOfLoss(result, message);
+      return outcomeOfLoss(result);
     case 'withheld':
       return { kind: 'released', afterMs: 0, trouble: null };
     case 'invalid':
@@ -99,24 +97,24 @@ function outcomeOf(result: SendResult, message: DueMessage): Outcome {
   }
 }
 
-function outcomeOfReply(phase: 'mail' | 'rcpt' | 'data' | 'dot', reply: Reply, message: DueMessage): Outcome {
-  const { class: verdict, rule, suppress } = classify(phase, reply);
+function outcomeOfReply(phase: 'mail' | 'rcpt' | 'data' | 'dot', reply: Reply): Outcome {
+  const { class: verdict, fault, rule, suppress } = classify(phase, reply);
   const detail = replyText(reply);
   if (verdict === 'rejected') return { kind: 'rejected', detail, rule, suppress };
+  if (verdict === 'route' && fault === 'sender') return { kind: 'held', detail };
   if (verdict === 'route') return { kind: 'released', afterMs: 0, trouble: { detail, certain: true } };
-  if (verdict === 'throttled') return lostTry(detail, rule, message);
+  if (verdict === 'throttled') return lostTry(detail, false);
   return { kind: 'deferred', detail, rule };
 }
 
-function outcomeOfLoss(loss: Extract<SendResult, { kind: 'lost' }>, message: DueMessage): Outcome {
+function outcomeOfLoss(loss: Extract<SendResult, { kind: 'lost' }>): Outcome {
   if (loss.dotSent) return { kind: 'uncertain', detail: loss.error, rule: 'no-answer-after-dot' };
-  return lostTry(`${loss.phase}: ${loss.error}`, 'connection-lost', message);
+  const certain = loss.reply !== undefined && classify(loss.phase, loss.reply).class === 'route';
+  return lostTry(`${loss.phase}: ${loss.error}`, certain);
 }
 
-/** The relay's trouble, unless it is always this message that meets it. */
-function lostTry(detail: string, rule: string, message: DueMessage): Outcome {
-  if (message.attempt - message.deferrals > LOST_CONNECTIONS_MAX) return { kind: 'deferred', detail, rule };
-  return { kind: 'released', afterMs: LOST_CONNECTION_WAIT_MS, trouble: { detail, certain: false } };
+function lostTry(detail: string, certain: boolean): Outcome {
+  return { kind: 'released', afterMs: LOST_CONNECTION_WAIT_MS, trouble: { detail, certain } };
 }
 
 function replyText(reply: Reply): string {

@@ -16,7 +16,9 @@ export type Outcome =
   /** Older than the campaign's give-up age. */
   | { kind: 'expired'; detail: string; rule: string }
   /** Nothing happened that is the message's own: back to the queue without spending a try. */
-  | { kind: 'released'; afterMs: number; trouble: RouteTrouble | null };
+  | { kind: 'released'; afterMs: number; trouble: RouteTrouble | null }
+  /** No message of this campaign can go this way (its sender is refused): back to the queue, and the campaign waits. */
+  | { kind: 'held'; detail: string };
 
 export interface RouteTrouble {
   detail: string;

@@ -152,8 +152,8 @@ export function isDatabaseAway(error: unknown): boolean {
   );
 }
 
-/** True for a serialization failure or a deadlock: the same transaction may simply run again. */
+/** True when the same transaction may simply run again: the database is away, or chose us to break a deadlock. */
 export function isRetryable(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : '';
-  return code === '40001' || code === '40P01';
+  return code === '40001' || code === '40P01' || isDatabaseAway(error);
 }

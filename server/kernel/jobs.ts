@@ -6,7 +6,7 @@
  * the effect: a worker that was declared dead meanwhile gets LeaseLost there, and its effect is rolled back.
  */
 import { type Backoff, backoffMs } from './backoff.ts';
-import { type Database, isDatabaseAway, isRetryable, type Tx } from './database.ts';
+import { type Database, isRetryable, type Tx } from './database.ts';
 import { newId } from './ids.ts';
 import { ClaimLoop, type LaneReader } from './lanes.ts';
 import type { Log } from './log.ts';
@@ -74,7 +74,8 @@ export interface JobRunnerOptions {
 /** Runs jobs until its scope ends, then lets the running ones finish for a while. */
 export class JobRunner {
   readonly #options: JobRunnerOptions;
-  readonly #running = new Set<Promise<void>>();
+  /** By job id. */
+  readonly #running = new Map<string, Promise<void>>();
   readonly #loop: ClaimLoop<ClaimedJob>;
   #work: Scope | undefined;
 
@@ -89,6 +90,7 @@ export class JobRunner {
       accept: (jobs, lane) => {
         for (const job of jobs) this.#start(job, lane);
       },
+      releaseLost: () => this.#releaseLost(),
     };
     this.#loop = new ClaimLoop({ database: options.database, log: options.log, reader });
   }
@@ -97,7 +99,7 @@ export class JobRunner {
     this.#work = Scope.root('jobs');
     await this.#loop.run(scope);
     const drain = setTimeout(() => this.#work?.cancel('drained'), DRAIN_MS_MAX);
-    await Promise.all(this.#running);
+    await Promise.all(this.#running.values());
     clearTimeout(drain);
     this.#work.cancel('drained');
   }
@@ -109,10 +111,18 @@ export class JobRunner {
 
   #start(job: ClaimedJob, lane: DueLane): void {
     const run = this.#runJob(job, lane).finally(() => {
-      this.#running.delete(run);
+      this.#running.delete(job.id);
       this.#loop.wake();
     });
-    this.#running.add(run);
+    this.#running.set(job.id, run);
+  }
+
+  async #releaseLost(): Promise<void> {
+    const { database, workerId } = this.#options;
+    const mine = [...this.#running.keys()];
+    const workspaceIds = await database.withSystem((tx) => queries.allWorkspaceIds(tx));
+    for (const workspaceId of workspaceIds)
+      await database.withWorkspace(workspaceId, (tx) => recoverJobsOf(tx, workspaceId, workerId, mine));
   }
 
   async #runJob(job: ClaimedJob, lane: DueLane): Promise<void> {
@@ -144,7 +154,7 @@ export class JobRunner {
       });
     } catch (error) {
       if (error instanceof LeaseLost) return undefined;
-      if (isDatabaseAway(error) || isRetryable(error)) return { kind: 'again', afterMs: WRITE_RETRY_MS };
+      if (isRetryable(error)) return { kind: 'again', afterMs: WRITE_RETRY_MS };
       log.error({ event: 'job_failed', kind: job.kind, err: error });
       return { kind: 'failed', error: error instanceof Error ? error.message : String(error) };
     }
@@ -163,7 +173,7 @@ export class JobRunner {
         }
         return;
       } catch (error) {
-        if (!isDatabaseAway(error) && !isRetryable(error)) throw error;
+        if (!isRetryable(error)) throw error;
         if (this.#work?.ended) return;
         await this.#work?.sleep(WRITE_RETRY_MS).catch(() => {});
       }
@@ -191,8 +201,13 @@ function nextRun(job: ClaimedJob, outcome: Exclude<JobOutcome, { kind: 'done' }>
   return { dueInMs: backoffMs(failures, RETRY), failures, error: outcome.error };
 }
 
-/** What a dead worker's jobs mean: they run again. For WorkerSession. */
-export async function recoverJobsOf(tx: Tx, workspaceId: string, deadWorkerId: string): Promise<void> {
-  const recovered = await queries.recoverJobs(tx, workspaceId, deadWorkerId);
+/** What a dead worker's jobs mean: they run again. For WorkerSession; a living worker excepts what it runs. */
+export async function recoverJobsOf(
+  tx: Tx,
+  workspaceId: string,
+  workerId: string,
+  except: string[] = [],
+): Promise<void> {
+  const recovered = await queries.recoverJobs(tx, workspaceId, workerId, except);
   if (recovered.length > 0) queries.wakeLane(tx, jobLane(workspaceId), 0);
 }

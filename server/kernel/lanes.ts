@@ -5,7 +5,7 @@
  * earliest row that is still due. Whoever makes a row due touches the lane after the row. So either the claim sees the
  * row, or the lane is woken after the claim: no row waits in a lane that nobody looks at.
  */
-import { type Database, isDatabaseAway, type Tx } from './database.ts';
+import { type Database, isRetryable, type Tx } from './database.ts';
 import type { Log } from './log.ts';
 import type { DueLane, QueueName } from './queries.ts';
 import * as queries from './queries.ts';
@@ -26,7 +26,12 @@ export interface LaneReader<Row> {
   free(): number;
   /** How many of them one lane may have in one turn. */
   turn(lane: DueLane, free: number): number;
-  accept(rows: Row[], lane: DueLane): void | Promise<void>;
+  /** Must not fail: from here on the rows are this worker's to settle. */
+  accept(rows: Row[], lane: DueLane): void;
+  /** What is due of this lane may be taken; asked before the claim, and may do what a claim needs first. */
+  prepare?(lane: DueLane): Promise<boolean>;
+  /** Gives back rows that a claim took whose answer was lost: they are this worker's, and it does not know them. */
+  releaseLost(): Promise<void>;
 }
 
 export interface ClaimLoopOptions<Row> {
@@ -39,6 +44,7 @@ export interface ClaimLoopOptions<Row> {
 export class ClaimLoop<Row> {
   readonly #options: ClaimLoopOptions<Row>;
   #wake: (() => void) | undefined;
+  #mayHaveLost = false;
 
   constructor(options: ClaimLoopOptions<Row>) {
     this.#options = options;
@@ -53,13 +59,16 @@ export class ClaimLoop<Row> {
     let pollMs = POLL_MS_MIN;
     while (!scope.ended) {
       try {
+        if (this.#mayHaveLost) await this.#options.reader.releaseLost();
+        this.#mayHaveLost = false;
         const claimed = await this.#claimRound();
         pollMs = claimed > 0 ? POLL_MS_MIN : Math.min(POLL_MS_MAX, pollMs * 1.5);
         if (claimed === 0 || this.#options.reader.free() <= 0) await this.#rest(scope, pollMs);
       } catch (error) {
         if (error instanceof ScopeEnded) return;
-        if (!isDatabaseAway(error)) throw error;
-        this.#options.log.warn({ event: 'database_away', error: (error as Error).message });
+        if (!isRetryable(error)) throw error;
+        this.#mayHaveLost = true;
+        this.#options.log.warn({ event: 'claim_retried', error: (error as Error).message });
         await this.#rest(scope, DATABASE_AWAY_RETRY_MS);
       }
     }
@@ -72,9 +81,9 @@ export class ClaimLoop<Row> {
     let claimed = 0;
     for (const lane of lanes) {
       const limit = reader.turn(lane, reader.free());
-      if (limit <= 0) continue;
+      if (limit <= 0 || (await reader.prepare?.(lane)) === false) continue;
       const rows = await claimFromLane(database, reader, lane, limit);
-      if (rows.length > 0) await reader.accept(rows, lane);
+      if (rows.length > 0) reader.accept(rows, lane);
       claimed += rows.length;
     }
     return claimed;

@@ -21,11 +21,13 @@ export function connect(scope: Scope, options: ConnectOptions): Promise<Socket> 
     const { host, port, localAddress } = options;
     const socket = netConnect(localAddress ? { host, port, localAddress } : { host, port });
     socket.setNoDelay(true);
-    const stopWaiting = attempt.onEnd((reason) => settle(() => reject(reason), true));
+    let stopWaiting = () => {};
     const onError = (error: Error) => settle(() => reject(error), true);
     const onConnect = () => settle(() => resolve(own(scope, socket)), false);
     socket.once('error', onError);
     socket.once('connect', onConnect);
+    // Last: a scope that has ended calls back at once.
+    stopWaiting = attempt.onEnd((reason) => settle(() => reject(reason), true));
     function settle(answer: () => void, destroy: boolean): void {
       stopWaiting();
       socket.off('error', onError);

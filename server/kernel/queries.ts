@@ -223,9 +223,10 @@ export async function requeueJob(
 }
 
 /** Jobs of a dead worker run again: a job's effects are fenced, so what it began and did not commit never happened. */
-export function recoverJobs(tx: Tx, workspaceId: string, workerId: string) {
+export function recoverJobs(tx: Tx, workspaceId: string, workerId: string, except: string[]) {
   return tx.query(sql`UPDATE job SET state = 'queued', worker_id = NULL, due_at = now()
-    WHERE workspace_id = ${workspaceId} AND worker_id = ${workerId} RETURNING id`);
+    WHERE workspace_id = ${workspaceId} AND worker_id = ${workerId} AND id <> ALL (${except}::uuid[])
+    RETURNING id`);
 }
 
 /** Retention of finished jobs. */

@@ -10,7 +10,7 @@
  * has itself renewed on time for a while: the living get the chance to say so.
  */
 import { hostname } from 'node:os';
-import { type Database, isDatabaseAway, type Tx } from './database.ts';
+import { type Database, isRetryable, type Tx } from './database.ts';
 import { newId } from './ids.ts';
 import type { Log } from './log.ts';
 import * as queries from './queries.ts';
@@ -69,7 +69,7 @@ export class WorkerSession {
         await scope.sleep(this.#renewMs);
       } catch (error) {
         if (error instanceof ScopeEnded) return 'ended';
-        if (!isDatabaseAway(error)) throw error;
+        if (!isRetryable(error)) throw error;
         this.#options.log.warn({ event: 'database_away', error: (error as Error).message });
         await scope.sleep(RETRY_MS).catch(() => {});
         if (scope.ended) return 'ended';

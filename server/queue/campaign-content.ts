@@ -31,10 +31,12 @@ export class CampaignContents {
     return this.#cache.get(campaignId);
   }
 
-  /** Compiles a campaign's template once; a template that cannot be compiled was refused when the campaign was made. */
-  async load(of: queries.CampaignKey): Promise<CampaignContent> {
-    const cached = this.#cache.get(of.campaignId);
-    if (cached) return cached;
+  /**
+   * Compiles a campaign's template once. Throws what `compileMessage` throws: a template that this version refuses was
+   * accepted by another when the campaign was made.
+   */
+  async load(of: queries.CampaignKey): Promise<void> {
+    if (this.#cache.has(of.campaignId)) return;
     const { database, signer, trackingBase } = this.#options;
     const row = await database.withWorkspace(of.workspaceId, (tx) => queries.campaignContent(tx, of));
     if (!row) throw new Error(`campaign ${of.campaignId} has messages and no row`);
@@ -54,6 +56,5 @@ export class CampaignContents {
       this.#cache.delete(oldest);
     }
     this.#cache.set(of.campaignId, content);
-    return content;
   }
 }

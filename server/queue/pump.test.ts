@@ -9,6 +9,7 @@ import {
   until,
   untilState,
 } from '../../test/support/campaign.ts';
+import { startCutter } from '../../test/support/cutter.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
 import { type Sink, WELL } from '../../test/support/sink.ts';
 import { cancelCampaign, pauseCampaign, resumeCampaign, sendCampaign } from '../campaigns/campaign.ts';
@@ -204,6 +205,37 @@ describe('what the relay answers', () => {
     );
     assert.equal(spent?.n, 0);
   });
+});
+
+test('a claim whose answer was lost is found again, and nobody waits for ever', async () => {
+  const campaign = await makeCampaign(db.database, 80);
+  const cutter = await startCutter(db.directUrl);
+  const worker = startTestWorker(cutter.url, sink.smtpUrl);
+  await until(async () => {
+    const rows = await db.database.withSystem((tx) => tx.query(sql`SELECT FROM worker`));
+    return rows.length > 0;
+  }, 'the worker is there');
+  cutter.cutAfterCommit("SET state = 'claimed', worker_id");
+  await sendCampaign(db.database, campaign);
+  const { counts } = await untilState(db.database, campaign, 'finished');
+  assert.equal(cutter.cuts(), 1);
+  await worker.drain();
+  await cutter.stop();
+  assert.deepEqual(present(counts), { accepted: 80 });
+  assert.ok([...(await deliveries(campaign)).values()].every((times) => times === 1));
+});
+
+test('a campaign whose template this version cannot compile is paused with the reason', async () => {
+  const campaign = await makeCampaign(db.database, 3);
+  await db.database.withWorkspace(campaign.workspaceId, (tx) =>
+    tx.query(sql`UPDATE campaign SET template_body = '---\nsubject: x\n---\n{% teleport %}'`),
+  );
+  const worker = startTestWorker(db.url, sink.smtpUrl);
+  await sendCampaign(db.database, campaign);
+  const { campaign: row, counts } = await untilState(db.database, campaign, 'paused');
+  await worker.drain();
+  assert.match(row.failure ?? '', /teleport/);
+  assert.deepEqual(present(counts), { queued: 3 });
 });
 
 test('a worker that is told to end finishes what is on the wire and leaves nothing behind', async () => {

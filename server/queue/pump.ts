@@ -13,10 +13,10 @@ import { type DueMessage, deliver } from '../delivery/deliver.ts';
 import type { Outcome } from '../delivery/outcome.ts';
 import { RelayLink } from '../delivery/relay-link.ts';
 import { type Backoff, backoffMs } from '../kernel/backoff.ts';
-import { type Database, isDatabaseAway } from '../kernel/database.ts';
+import { type Database, isRetryable } from '../kernel/database.ts';
 import { ClaimLoop, type LaneReader } from '../kernel/lanes.ts';
 import type { Log } from '../kernel/log.ts';
-import { closedLanes, type DueLane } from '../kernel/queries.ts';
+import { allWorkspaceIds, closedLanes, type DueLane, setLanesOpen } from '../kernel/queries.ts';
 import { Scope } from '../kernel/scope.ts';
 import type { OpenOptions } from '../smtp/session.ts';
 import { SHARDS } from '../stats/counters.ts';
@@ -24,7 +24,7 @@ import type { CampaignContents } from './campaign-content.ts';
 import { claim, LaneHints } from './claim.ts';
 import * as queries from './queries.ts';
 import { RouteHealth } from './route-health.ts';
-import { Writer } from './writer.ts';
+import { type Owned, Writer } from './writer.ts';
 
 export const RELAY_ROUTE = 'relay';
 
@@ -32,6 +32,8 @@ const CLAIM_ROWS_MAX = 500;
 const READY_PER_SLOT = 10;
 const CONTROL_MS = 200;
 const PARK_AFTER_MS = 30_000;
+/** A message that keeps losing its connection on a route that is well is itself suspect: then it spends a try. */
+const LOST_CONNECTIONS_MAX = 10;
 /** On a drain: how long a transaction that has not sent the dot may still take. */
 const DRAIN_BEFORE_DOT_MS = 10_000;
 /** A recipient's own temporary failures are tried again up to this far apart. */
@@ -54,6 +56,7 @@ export interface PumpOptions {
 
 interface Slot {
   link: RelayLink;
+  message: DueMessage | null;
   /** Monotonic; null while it has no message. */
   busySince: number | null;
   dotSent: boolean;
@@ -120,7 +123,12 @@ export class Pump {
           campaignId: lane.key,
           lane: lane.number,
         }),
-      accept: (messages, lane) => this.#accept(messages, lane),
+      prepare: (lane) => this.#prepare(lane),
+      accept: (messages) => {
+        this.#ready.push(...messages);
+        this.#feed();
+      },
+      releaseLost: () => this.#releaseLost(),
     };
   }
 
@@ -133,10 +141,44 @@ export class Pump {
     return active || this.#ready.length > 0 ? 0 : Math.min(free, 1);
   }
 
-  async #accept(messages: DueMessage[], lane: DueLane): Promise<void> {
-    await this.#options.contents.load({ workspaceId: lane.workspaceId, campaignId: lane.key });
-    this.#ready.push(...messages);
-    this.#feed();
+  /** A campaign whose template cannot be compiled now is held: nothing of it is claimed, and its status says why. */
+  async #prepare(lane: DueLane): Promise<boolean> {
+    const campaign = { workspaceId: lane.workspaceId, campaignId: lane.key };
+    try {
+      await this.#options.contents.load(campaign);
+      return true;
+    } catch (error) {
+      if (isRetryable(error)) throw error;
+      await this.#hold(campaign, (error as Error).message);
+      return false;
+    }
+  }
+
+  async #hold(campaign: queries.CampaignKey, reason: string): Promise<void> {
+    const { database, log } = this.#options;
+    await database.withWorkspace(campaign.workspaceId, async (tx) => {
+      const held = await queries.holdCampaign(tx, campaign, reason);
+      if (held.length > 0) await setLanesOpen(tx, campaign.workspaceId, campaign.campaignId, false);
+    });
+    log.error({ event: 'campaign_held', campaign: campaign.campaignId, reason });
+  }
+
+  async #releaseLost(): Promise<void> {
+    const { database, workerId } = this.#options;
+    const known = new Set(this.#known().map(nameOf));
+    const workspaceIds = await database.withSystem((tx) => allWorkspaceIds(tx));
+    for (const workspaceId of workspaceIds) {
+      const rows = await database.withWorkspace(workspaceId, (tx) =>
+        queries.claimedBy(tx, workspaceId, workerId),
+      );
+      for (const row of rows) if (!known.has(nameOf(row))) this.#release(row, 'claimed', 0);
+    }
+  }
+
+  /** Every message that this worker answers for. */
+  #known(): Owned[] {
+    const underWay = [...this.#slots].flatMap((slot) => slot.message ?? []);
+    return [...this.#ready, ...underWay, ...this.#writer.unwritten()];
   }
 
   /** Hands ready messages to slots that wait, and opens slots while there is work for them. */
@@ -150,7 +192,7 @@ export class Pump {
 
   #openSlot(): void {
     const link = new RelayLink(this.#work, this.#options.relay);
-    const slot: Slot = { link, busySince: null, dotSent: false, parked: false };
+    const slot: Slot = { link, message: null, busySince: null, dotSent: false, parked: false };
     this.#slots.add(slot);
     const run = this.#runSlot(slot).finally(() => {
       slot.link.quit();
@@ -164,9 +206,11 @@ export class Pump {
     while (!slot.parked) {
       const message = await this.#next(slot);
       if (!message) return;
+      slot.message = message;
       slot.busySince = performance.now();
       slot.dotSent = false;
       this.#settle(message, slot, await this.#deliver(slot, message));
+      slot.message = null;
       slot.busySince = null;
     }
   }
@@ -199,8 +243,16 @@ export class Pump {
   #settle(message: DueMessage, slot: Slot, outcome: Outcome): void {
     const from = slot.dotSent ? 'committing' : 'claimed';
     this.#noteHealth(message, outcome);
-    if (outcome.kind === 'released') this.#release(message, from, outcome.afterMs);
-    else if (outcome.kind === 'deferred') this.#defer(message, from, outcome);
+    if (outcome.kind === 'held') {
+      this.#release(message, from, 0);
+      void this.#hold(message, outcome.detail).catch((error) => {
+        if (!isRetryable(error)) throw error;
+      });
+    } else if (outcome.kind === 'released') {
+      const { afterMs, trouble } = outcome;
+      if (trouble && this.#suspects(message)) this.#defer(message, from, trouble.detail, 'connection-lost');
+      else this.#release(message, from, afterMs);
+    } else if (outcome.kind === 'deferred') this.#defer(message, from, outcome.detail, outcome.rule);
     else {
       const event = { suppress: false, ...outcome };
       this.#writer.settle({ message, from, to: outcome.kind, dueInMs: null, spent: false, event });
@@ -214,7 +266,13 @@ export class Pump {
     } else if (TELLS_OF_THE_ROUTE.has(outcome.kind)) this.#wellAgain(health);
   }
 
-  #defer(message: DueMessage, from: From, outcome: Extract<Outcome, { kind: 'deferred' }>): void {
+  /** The route is well and this message loses its connection again and again. */
+  #suspects(message: DueMessage): boolean {
+    const lost = message.attempt - message.deferrals;
+    return lost > LOST_CONNECTIONS_MAX && !this.#healthOf(message.workspaceId).troubled;
+  }
+
+  #defer(message: DueMessage, from: From, detail: string, rule: string): void {
     const waitMs = backoffMs(message.deferrals + 1, this.#retry);
     const expired = waitMs / 1_000 > message.secondsLeft;
     this.#writer.settle({
@@ -223,11 +281,11 @@ export class Pump {
       to: expired ? 'expired' : 'deferred',
       dueInMs: expired ? null : waitMs,
       spent: true,
-      event: { suppress: false, ...outcome },
+      event: { kind: expired ? 'expired' : 'deferred', detail, rule, suppress: false },
     });
   }
 
-  #release(message: DueMessage, from: From, afterMs: number): void {
+  #release(message: Owned & { deferrals: number }, from: From, afterMs: number): void {
     const to = message.deferrals > 0 ? 'deferred' : 'queued';
     this.#writer.settle({ message, from, to, dueInMs: afterMs, spent: false, event: null });
   }
@@ -264,7 +322,7 @@ export class Pump {
       await scope.sleep(CONTROL_MS).catch(() => {});
       this.#park();
       await this.#giveBackClosed().catch((error) => {
-        if (!isDatabaseAway(error)) throw error;
+        if (!isRetryable(error)) throw error;
       });
     }
   }
@@ -294,6 +352,10 @@ export class Pump {
       }
     this.#feed();
   }
+}
+
+function nameOf(message: Owned): string {
+  return `${message.campaignId} ${message.contactId}`;
 }
 
 function sameWorkspace(message: DueMessage): (other: DueMessage) => boolean {

@@ -218,6 +218,32 @@ export async function campaignContent(tx: Tx, of: CampaignKey): Promise<Campaign
   return row;
 }
 
+/** The campaign cannot go on as it is, and a person has to look: it is paused with the reason. */
+export function holdCampaign(tx: Tx, of: CampaignKey, reason: string) {
+  return tx.query(sql`
+    UPDATE campaign SET state = 'paused', failure = ${reason}, state_changed_at = now()
+    WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId} AND state IN ('sending', 'finishing')
+    RETURNING id`);
+}
+
+export interface OwnedRow {
+  workspaceId: string;
+  campaignId: string;
+  contactId: string;
+  lane: number;
+  email: string;
+  attempt: number;
+  deferrals: number;
+}
+
+/** What this worker has claimed and not marked, as the database knows it. Index: message_in_flight. */
+export function claimedBy(tx: Tx, workspaceId: string, workerId: string) {
+  return tx.query<OwnedRow>(sql`
+    SELECT workspace_id AS "workspaceId", campaign_id AS "campaignId", contact_id AS "contactId", lane, email,
+      attempt, deferrals
+    FROM message WHERE workspace_id = ${workspaceId} AND worker_id = ${workerId} AND state = 'claimed'`);
+}
+
 export function ensureRoute(tx: Tx, workspaceId: string, name: string) {
   return tx.query(
     sql`INSERT INTO route (workspace_id, name) VALUES (${workspaceId}, ${name}) ON CONFLICT DO NOTHING`,

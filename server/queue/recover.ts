@@ -21,10 +21,10 @@ function explain(tx: Tx, of: queries.CampaignKey, rows: queries.RecoveredRow[]):
   const moves = new Moves();
   for (const row of rows) moves.move(row.state === 'uncertain' ? 'committing' : 'claimed', row.state);
   recordEvents(tx, of.workspaceId, of.campaignId, rows.flatMap(uncertainty));
-  moves.write(tx, of, RECOVERY_SHARD);
   const lanes = new Set(rows.filter((row) => row.state !== 'uncertain').map((row) => row.lane));
   for (const number of [...lanes].sort((a, b) => a - b))
     wakeLane(tx, { workspaceId: of.workspaceId, queue: 'message', key: of.campaignId, number }, 0);
+  moves.write(tx, of, RECOVERY_SHARD);
 }
 
 function uncertainty(row: queries.RecoveredRow) {

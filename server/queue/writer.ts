@@ -9,7 +9,7 @@
  * When the answer to a COMMIT is lost, the same batch is written again after asking which of its rows are there
  * already: a mark that was durable counts as made, a result that was durable counts as written.
  */
-import { type Database, isDatabaseAway, isRetryable, type Tx } from '../kernel/database.ts';
+import { type Database, isRetryable, type Tx } from '../kernel/database.ts';
 import type { Log } from '../kernel/log.ts';
 import * as kernelQueries from '../kernel/queries.ts';
 import type { Scope } from '../kernel/scope.ts';
@@ -69,6 +69,7 @@ export class Writer {
   #results: Result[] = [];
   #signal: (() => void) | undefined;
   #idle: (() => void)[] = [];
+  #writing: Batch | undefined;
   #ended = false;
 
   constructor(options: WriterOptions) {
@@ -91,6 +92,11 @@ export class Writer {
     this.#signal?.();
   }
 
+  /** Messages whose result is here and not known to be durable. */
+  unwritten(): Owned[] {
+    return [...this.#results, ...(this.#writing?.results ?? [])].map((result) => result.message);
+  }
+
   /** Resolves when everything taken so far is durable. */
   flushed(): Promise<void> {
     return new Promise((resolve) => {
@@ -102,8 +108,8 @@ export class Writer {
   /** Writes until the scope ends. What is still here then is dropped: the worker was declared dead, or is drained. */
   async run(scope: Scope): Promise<void> {
     while (!scope.ended) {
-      const batch = this.#nextBatch();
-      if (batch) await this.#write(scope, batch);
+      this.#writing = this.#nextBatch();
+      if (this.#writing) await this.#write(scope, this.#writing);
       else await this.#rest(scope);
     }
     this.#ended = true;
@@ -136,7 +142,7 @@ export class Writer {
         await this.#commit(batch, again);
         return;
       } catch (error) {
-        if (!isDatabaseAway(error) && !isRetryable(error)) throw error;
+        if (!isRetryable(error)) throw error;
         this.#options.log.warn({ event: 'write_retried', error: (error as Error).message });
         batch.marks = refuseLate(batch.marks);
         await scope.sleep(RETRY_MS).catch(() => {});
@@ -155,8 +161,8 @@ export class Writer {
         writeMarks(tx, of, batch.marks, moves, again),
         writeResults(tx, of, batch.results, moves, again),
       ]);
-      moves.write(tx, batch.key, shard);
       wakeLanes(tx, batch.key, settled.fresh);
+      moves.write(tx, batch.key, shard);
       return { marked, settled };
     });
     for (const mark of batch.marks) mark.answer(written.marked.has(mark.message.contactId));
@@ -245,7 +251,7 @@ function eventOf({ message, event }: Result): MessageEvent[] {
   return [{ contactId, email, attempt, ...event }];
 }
 
-/** Last in the transaction: a lane's lock is held for as short as can be. */
+/** Locks are taken in one order everywhere: campaign, messages, lane, counters. */
 function wakeLanes(tx: Tx, key: queries.CampaignKey, results: Result[]): void {
   const earliest = new Map<number, number>();
   for (const { message, dueInMs } of results)

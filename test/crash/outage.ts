@@ -42,7 +42,7 @@ export async function outagePhase(
 }
 
 /** Even if every pause is as short as the jitter can make it. */
-export function pausesMax(outageMs: number): number {
+function pausesMax(outageMs: number): number {
   let [pausedMs, count] = [0, 0];
   for (; pausedMs < outageMs; count++) pausedMs += 0.1 * Math.min(PAUSE_MS_CAP, PAUSE_MS_BASE * 2 ** count);
   return count;

@@ -7,8 +7,11 @@ import { connect, createServer, type Socket } from 'node:net';
 
 export interface Cutter {
   url: string;
-  /** The next COMMIT that passes is the last thing that its connection hears of. */
-  cutAfterCommit(): void;
+  /**
+   * The next COMMIT is one whose answer never comes; with `statement`, the next COMMIT of a connection that sends that
+   * text from now on.
+   */
+  cutAfterCommit(statement?: string): void;
   cuts(): number;
   stop(): Promise<void>;
 }
@@ -18,7 +21,7 @@ const COMMAND_COMPLETE_COMMIT = Buffer.from('COMMIT\0');
 export async function startCutter(databaseUrl: string): Promise<Cutter> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
-  let armed = false;
+  let armed: string | undefined;
   let cuts = 0;
   const server = createServer((client) => {
     const upstream = connect(Number(target.port), target.hostname);
@@ -31,10 +34,14 @@ export async function startCutter(databaseUrl: string): Promise<Cutter> {
         upstream.destroy();
       });
     }
-    client.pipe(upstream);
+    let cutHere = false;
+    client.on('data', (bytes: Buffer) => {
+      if (armed !== undefined && bytes.includes(armed)) cutHere = true;
+      upstream.write(bytes);
+    });
     upstream.on('data', (bytes: Buffer) => {
-      if (armed && bytes.includes(COMMAND_COMPLETE_COMMIT)) {
-        armed = false;
+      if (armed !== undefined && cutHere && bytes.includes(COMMAND_COMPLETE_COMMIT)) {
+        armed = undefined;
         cuts += 1;
         client.destroy();
       } else client.write(bytes);
@@ -48,8 +55,8 @@ export async function startCutter(databaseUrl: string): Promise<Cutter> {
   url.port = String(address.port);
   return {
     url: url.href,
-    cutAfterCommit() {
-      armed = true;
+    cutAfterCommit(statement = 'COMMIT') {
+      armed = statement;
     },
     cuts: () => cuts,
     async stop() {

@@ -90,10 +90,12 @@ export class Rig {
   /** Waits until every campaign has finished; rejects when that takes longer. */
   async finished(msMax: number): Promise<void> {
     const deadline = performance.now() + msMax;
-    await this.until(deadline, 'the campaigns have not finished', async () => {
-      const states = await this.query<{ state: string }>((tx) => tx.query(sql`SELECT state FROM campaign`));
-      return states.every(({ state }) => state === 'finished');
-    });
+    await this.until(deadline, 'the campaigns have not finished', () => this.hasFinished());
+  }
+
+  async hasFinished(): Promise<boolean> {
+    const states = await this.query<{ state: string }>((tx) => tx.query(sql`SELECT state FROM campaign`));
+    return states.every(({ state }) => state === 'finished');
   }
 
   /** Polls; an answer that the database does not give is asked for again. */

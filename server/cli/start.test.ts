@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { camp, type Running, startCamp } from '../../test/support/command-line.ts';
+import { createTestDatabase } from '../../test/support/database.ts';
+import { isAlive } from '../kernel/embedded-postgres-postmaster.ts';
+import { EXIT } from './exit-codes.ts';
+
+const LOOK_MS = 20;
+
+const { url, drop } = await createTestDatabase();
+const folder = await mkdtemp(join(tmpdir(), 'camp-start-'));
+after(async () => {
+  await drop();
+  await rm(folder, { recursive: true });
+});
+const env = { DATABASE_URL: url, CAMP_DATA_DIR: folder };
+
+async function started(): Promise<{ running: Running; workers: number[] }> {
+  const running = startCamp(['start', '--workers', '1'], env);
+  const log = JSON.parse(await running.said(/"event":"worker_started"/));
+  return { running, workers: [log.pid] };
+}
+
+async function untilGone(pids: number[]): Promise<void> {
+  while (pids.some(isAlive)) await sleep(LOOK_MS);
+}
+
+test('SIGTERM ends start and its workers in order', async () => {
+  const { running, workers } = await started();
+  running.child.kill('SIGTERM');
+  assert.deepEqual(await running.ended, { code: EXIT.ok, signal: null });
+  assert.deepEqual(workers.filter(isAlive), []);
+  await running.said(/"event":"worker_ended"/);
+});
+
+test('kill -9 of start ends its workers', async () => {
+  const { running, workers } = await started();
+  running.child.kill('SIGKILL');
+  assert.equal((await running.ended).signal, 'SIGKILL');
+  await untilGone(workers);
+});
+
+test('a worker that is killed is started again', async () => {
+  const { running, workers } = await started();
+  process.kill(workers[0] ?? 0, 'SIGKILL');
+  await running.said(/Worker 1 ended \(SIGKILL\) and is started again/);
+  await running.said(
+    new RegExp(
+      `"event":"worker_started"(?!.*"pid":${workers[0]}\\b)|"pid":(?!${workers[0]}\\b)\\d+,"event":"worker_started"`,
+    ),
+  );
+  running.child.kill('SIGTERM');
+  assert.equal((await running.ended).code, EXIT.ok);
+});
+
+test('a worker needs a relay and a migrated database, and says so', async () => {
+  const alone = await camp(['worker'], { DATABASE_URL: url });
+  assert.equal(alone.code, EXIT.usage);
+  assert.match(alone.stderr, /^SMTP_URL is not set: name the relay/);
+  const wrong = await camp(['worker', '--smtp-url', 'http://me:sekret@relay.example'], env);
+  assert.equal(wrong.code, EXIT.usage);
+  assert.match(wrong.stderr, /must begin with smtp/);
+  assert.doesNotMatch(wrong.stderr, /sekret/);
+});
+
+test('the demo shows a campaign whose books agree, twice on the same data', async () => {
+  const demo = () => camp(['demo', '--recipients', '400', '--json'], env);
+  const first = await demo();
+  assert.equal(first.code, 0, first.stderr);
+  assertAddsUp(first.json, 400);
+  assert.equal(first.json.suppressed, 0);
+  assert.match(first.stderr, /of an audience of 400 ✓/);
+  const second = await demo();
+  assert.equal(second.code, 0, second.stderr);
+  assertAddsUp(second.json, 400);
+  assert.equal(
+    second.json.suppressed,
+    first.json.rejected,
+    'who was rejected by the first is spared by the second',
+  );
+  assert.match(await readFile(join(folder, 'demo/sandbox/message-01.eml'), 'utf8'), /^List-Unsubscribe:/m);
+});
+
+function assertAddsUp(result: Record<string, unknown>, audience: number): void {
+  const of = (name: string) => Number(result[name]);
+  const states = ['accepted', 'rejected', 'deferred', 'suppressed', 'cancelled', 'expired', 'uncertain'];
+  assert.equal(of('audience'), audience);
+  assert.equal(
+    states.reduce((sum, state) => sum + of(state), 0),
+    audience,
+  );
+  assert.equal(of('duplicates'), 0);
+  const more = of('server_accepted') - of('accepted');
+  assert.ok(more >= 0 && more <= of('uncertain'));
+}
