@@ -38,7 +38,7 @@ export async function runCommandLine(): Promise<void> {
   process.stdout.write('', () => process.exit());
 }
 
-function createProgram(): Command {
+export function createProgram(): Command {
   const root = new Command('camp')
     .description(packageJson.description)
     .version(packageJson.version)

@@ -15,7 +15,8 @@ export interface ConnectOptions {
  * A connected socket without Nagle's delay. Rejects with the socket's own error (`code` ECONNREFUSED, ENOTFOUND, …)
  * or with ScopeEnded. The scope goes on owning the socket: when it ends, the socket is destroyed.
  */
-export function connect(scope: Scope, options: ConnectOptions): Promise<Socket> {
+export async function connect(scope: Scope, options: ConnectOptions): Promise<Socket> {
+  scope.throwIfEnded();
   const attempt = scope.child(`connect ${options.host}:${options.port}`, { deadlineMs: options.connectMs });
   return new Promise<Socket>((resolve, reject) => {
     const { host, port, localAddress } = options;

@@ -47,7 +47,8 @@ export class Scope implements AsyncDisposable {
     this.deadline = Math.min(own, parent?.deadline ?? Number.POSITIVE_INFINITY);
     openScopes.add(this);
     if (parent) this.#link(parent);
-    if (own <= this.deadline && own !== Number.POSITIVE_INFINITY) this.#startTimer(deadlineMs);
+    const ownIsFirst = own <= this.deadline && own !== Number.POSITIVE_INFINITY;
+    if (ownIsFirst && !this.ended) this.#startTimer(deadlineMs);
   }
 
   /** A scope without a parent: a process, a test. */
@@ -144,7 +145,7 @@ export class Scope implements AsyncDisposable {
 
   #end(reason: ScopeEnded): void {
     if (this.ended) return;
-    clearTimeout(this.#timer);
+    
     this.#unlink?.();
     openScopes.delete(this);
     this.#controller.abort(reason);

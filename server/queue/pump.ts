@@ -1,18 +1,16 @@
 /**
- * The pump: takes due messages from lanes, hands each to a slot, and has the outcome written down.
+ * The pump: takes due messages from lanes, hands them to slots, and has the outcomes written down.
  *
- * A slot sends one message after the other over one connection. Claimed messages wait in memory only for a moment:
- * `#ready` is bounded, and every control tick gives back those whose campaign was paused or cancelled meanwhile. A slot
- * that waits long for the relay's answer is parked: another takes its place in the schedule, and it goes on waiting,
- * for the answer to the final dot up to 600 s (RFC 5321 4.5.3.2.6). A parked slot that has not sent the dot is cut
- * off as soon as the route is well again: nothing was sent, and another connection can do it.
+ * Claimed messages wait in memory only for a moment: what is ready is bounded, and every control tick gives back what
+ * belongs to a campaign that was paused or cancelled meanwhile. What the relay answers tells about the message and
+ * about the route: a route in trouble gets its messages taken back and one probe at a time.
  *
- * Before: queue/claim.ts. One message: delivery/deliver.ts. After: queue/writer.ts.
+ * Before: queue/claim.ts. One message: delivery/deliver.ts. After: queue/settlement.ts, queue/writer.ts.
  */
 import { type DueMessage, deliver } from '../delivery/deliver.ts';
 import type { Outcome } from '../delivery/outcome.ts';
 import { RelayLink } from '../delivery/relay-link.ts';
-import { type Backoff, backoffMs } from '../kernel/backoff.ts';
+import type { Backoff } from '../kernel/backoff.ts';
 import { type Database, isRetryable } from '../kernel/database.ts';
 import { ClaimLoop, type LaneReader } from '../kernel/lanes.ts';
 import type { Log } from '../kernel/log.ts';
@@ -24,16 +22,17 @@ import type { CampaignContents } from './campaign-content.ts';
 import { claim, LaneHints } from './claim.ts';
 import * as queries from './queries.ts';
 import { RouteHealth } from './route-health.ts';
+import { release, settlement } from './settlement.ts';
+import { type Slot, Slots } from './slots.ts';
 import { type Owned, Writer } from './writer.ts';
 
 export const RELAY_ROUTE = 'relay';
 
 const CLAIM_ROWS_MAX = 500;
-const READY_PER_SLOT = 10;
+const READY_PER_CONNECTION = 10;
+const READY_MIN = 50;
 const CONTROL_MS = 200;
 const PARK_AFTER_MS = 30_000;
-/** A message that keeps losing its connection on a route that is well is itself suspect: then it spends a try. */
-const LOST_CONNECTIONS_MAX = 10;
 /** On a drain: how long a transaction that has not sent the dot may still take. */
 const DRAIN_BEFORE_DOT_MS = 10_000;
 /** A recipient's own temporary failures are tried again up to this far apart. */
@@ -41,8 +40,6 @@ const RETRY_MS_CAP = 4 * 3_600_000;
 
 /** Outcomes that the relay itself answered: it is well. */
 const TELLS_OF_THE_ROUTE = new Set<Outcome['kind']>(['accepted', 'deferred', 'rejected']);
-
-type From = 'claimed' | 'committing';
 
 export interface PumpOptions {
   database: Database;
@@ -54,36 +51,29 @@ export interface PumpOptions {
   retryBaseMs: number;
 }
 
-interface Slot {
-  link: RelayLink;
-  message: DueMessage | null;
-  /** Monotonic; null while it has no message. */
-  busySince: number | null;
-  dotSent: boolean;
-  parked: boolean;
-}
-
 export class Pump {
   readonly #options: PumpOptions;
   readonly #writer: Writer;
+  readonly #slots: Slots;
   readonly #loop: ClaimLoop<DueMessage>;
   readonly #hints = new LaneHints();
   readonly #health = new Map<string, RouteHealth>();
-  readonly #slots = new Set<Slot>();
-  readonly #running = new Set<Promise<void>>();
   readonly #retry: Backoff;
   /** Ends the connections: after the drain, or at once when this worker was declared dead. */
   readonly #work = Scope.root('pump');
   readonly #claimShard = 1 + Math.floor(Math.random() * (SHARDS - 1));
-  #ready: DueMessage[] = [];
-  #waiting: ((message: DueMessage | undefined) => void)[] = [];
-  #draining = false;
 
   constructor(options: PumpOptions) {
     this.#options = options;
-    this.#writer = new Writer(options);
     this.#retry = { baseMs: options.retryBaseMs, capMs: RETRY_MS_CAP };
+    this.#writer = new Writer(options);
     this.#loop = new ClaimLoop({ ...options, reader: this.#reader() });
+    this.#slots = new Slots({
+      connections: options.connections,
+      openLink: () => new RelayLink(this.#work, options.relay),
+      send: (slot, message) => this.#send(slot, message),
+      onHungry: () => this.#loop.wake(),
+    });
   }
 
   /** Sends until the scope ends, then drains: gives back what is not under way and waits for what is. */
@@ -91,11 +81,9 @@ export class Pump {
     const writer = this.#writer.run(this.#work);
     const control = this.#control(this.#work);
     await this.#loop.run(scope);
-    this.#draining = true;
     this.#giveBack(() => true);
-    for (const next of this.#waiting.splice(0)) next(undefined);
-    const cut = setTimeout(() => this.#cutBeforeDot(() => true), DRAIN_BEFORE_DOT_MS);
-    await Promise.all(this.#running);
+    const cut = setTimeout(() => this.#slots.cutBeforeDot('all'), DRAIN_BEFORE_DOT_MS);
+    await this.#slots.close();
     clearTimeout(cut);
     if (!this.#work.ended) await this.#writer.flushed();
     this.#work.cancel('drained');
@@ -104,30 +92,23 @@ export class Pump {
 
   /** This worker was declared dead: its rows are others' by now. */
   abandon(): void {
-    this.#ready = [];
+    this.#slots.takeBack(() => true);
     this.#work.cancel('declared dead');
   }
 
   #reader(): LaneReader<DueMessage> {
     const { workerId, connections } = this.#options;
-    const readyMax = Math.max(50, connections * READY_PER_SLOT);
+    const readyMax = Math.max(READY_MIN, connections * READY_PER_CONNECTION);
+    const free = () => readyMax - this.#slots.ready.length;
     return {
       queue: 'message',
-      free: () => (this.#ready.length > readyMax / 2 ? 0 : readyMax - this.#ready.length),
-      turn: (lane, free) => this.#turn(lane, Math.min(free, CLAIM_ROWS_MAX)),
+      free: () => (free() < readyMax / 2 ? 0 : free()),
+      turn: (lane, limit) => this.#turn(lane, Math.min(limit, CLAIM_ROWS_MAX)),
+      prepare: (lane) => this.#prepare(lane),
       claim: (tx, lane, limit) =>
         claim(tx, lane, { workerId, limit, shard: this.#claimShard, hints: this.#hints }),
-      earliestDue: (tx, lane) =>
-        queries.earliestDueMessage(tx, {
-          workspaceId: lane.workspaceId,
-          campaignId: lane.key,
-          lane: lane.number,
-        }),
-      prepare: (lane) => this.#prepare(lane),
-      accept: (messages) => {
-        this.#ready.push(...messages);
-        this.#feed();
-      },
+      earliestDue: (tx, lane) => queries.earliestDueMessage(tx, { ...campaignOf(lane), lane: lane.number }),
+      accept: (messages) => this.#slots.give(messages),
       releaseLost: () => this.#releaseLost(),
     };
   }
@@ -137,91 +118,34 @@ export class Pump {
     const health = this.#healthOf(lane.workspaceId);
     if (lane.routeFailures > 0) health.probe();
     if (!health.troubled) return free;
-    const active = [...this.#slots].some((slot) => slot.busySince !== null && !slot.parked);
-    return active || this.#ready.length > 0 ? 0 : Math.min(free, 1);
+    return this.#slots.busy || this.#slots.ready.length > 0 ? 0 : Math.min(free, 1);
   }
 
   /** A campaign whose template cannot be compiled now is held: nothing of it is claimed, and its status says why. */
   async #prepare(lane: DueLane): Promise<boolean> {
-    const campaign = { workspaceId: lane.workspaceId, campaignId: lane.key };
     try {
-      await this.#options.contents.load(campaign);
+      await this.#options.contents.load(campaignOf(lane));
       return true;
     } catch (error) {
       if (isRetryable(error)) throw error;
-      await this.#hold(campaign, (error as Error).message);
+      await this.#hold(campaignOf(lane), (error as Error).message);
       return false;
     }
   }
 
-  async #hold(campaign: queries.CampaignKey, reason: string): Promise<void> {
-    const { database, log } = this.#options;
-    await database.withWorkspace(campaign.workspaceId, async (tx) => {
-      const held = await queries.holdCampaign(tx, campaign, reason);
-      if (held.length > 0) await setLanesOpen(tx, campaign.workspaceId, campaign.campaignId, false);
-    });
-    log.error({ event: 'campaign_held', campaign: campaign.campaignId, reason });
-  }
-
-  async #releaseLost(): Promise<void> {
-    const { database, workerId } = this.#options;
-    const known = new Set(this.#known().map(nameOf));
-    const workspaceIds = await database.withSystem((tx) => allWorkspaceIds(tx));
-    for (const workspaceId of workspaceIds) {
-      const rows = await database.withWorkspace(workspaceId, (tx) =>
-        queries.claimedBy(tx, workspaceId, workerId),
-      );
-      for (const row of rows) if (!known.has(nameOf(row))) this.#release(row, 'claimed', 0);
+  async #send(slot: Slot, message: DueMessage): Promise<void> {
+    const outcome = await this.#deliver(slot, message);
+    const health = this.#healthOf(message.workspaceId);
+    if (outcome.kind === 'released' && outcome.trouble) {
+      if (health.note(outcome.trouble))
+        this.#giveBack(({ workspaceId }) => workspaceId === message.workspaceId);
+    } else if (TELLS_OF_THE_ROUTE.has(outcome.kind)) {
+      if (health.succeeded()) this.#slots.cutBeforeDot('parked');
     }
-  }
-
-  /** Every message that this worker answers for. */
-  #known(): Owned[] {
-    const underWay = [...this.#slots].flatMap((slot) => slot.message ?? []);
-    return [...this.#ready, ...underWay, ...this.#writer.unwritten()];
-  }
-
-  /** Hands ready messages to slots that wait, and opens slots while there is work for them. */
-  #feed(): void {
-    while (this.#ready.length > 0 && this.#waiting.length > 0) this.#waiting.shift()?.(this.#ready.shift());
-    const { connections } = this.#options;
-    const active = [...this.#slots].filter((slot) => !slot.parked).length;
-    const wanted = Math.min(connections - active, 2 * connections - this.#slots.size, this.#ready.length);
-    for (let opened = 0; opened < wanted; opened += 1) this.#openSlot();
-  }
-
-  #openSlot(): void {
-    const link = new RelayLink(this.#work, this.#options.relay);
-    const slot: Slot = { link, message: null, busySince: null, dotSent: false, parked: false };
-    this.#slots.add(slot);
-    const run = this.#runSlot(slot).finally(() => {
-      slot.link.quit();
-      this.#slots.delete(slot);
-      this.#running.delete(run);
-    });
-    this.#running.add(run);
-  }
-
-  async #runSlot(slot: Slot): Promise<void> {
-    while (!slot.parked) {
-      const message = await this.#next(slot);
-      if (!message) return;
-      slot.message = message;
-      slot.busySince = performance.now();
-      slot.dotSent = false;
-      this.#settle(message, slot, await this.#deliver(slot, message));
-      slot.message = null;
-      slot.busySince = null;
-    }
-  }
-
-  #next(slot: Slot): DueMessage | undefined | Promise<DueMessage | undefined> {
-    if (this.#draining || this.#work.ended) return undefined;
-    const message = this.#ready.shift();
-    if (this.#ready.length === 0) this.#loop.wake();
-    if (message) return message;
-    slot.link.rest();
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    const from = slot.dotSent ? 'committing' : 'claimed';
+    const now = { retry: this.#retry, routeTroubled: health.troubled };
+    this.#writer.settle(settlement(message, from, outcome, now));
+    if (outcome.kind === 'held') await this.#hold(message, outcome.detail).catch(unlessRetryable);
   }
 
   #deliver(slot: Slot, message: DueMessage): Promise<Outcome> {
@@ -240,71 +164,61 @@ export class Pump {
     });
   }
 
-  #settle(message: DueMessage, slot: Slot, outcome: Outcome): void {
-    const from = slot.dotSent ? 'committing' : 'claimed';
-    this.#noteHealth(message, outcome);
-    if (outcome.kind === 'held') {
-      this.#release(message, from, 0);
-      void this.#hold(message, outcome.detail).catch((error) => {
-        if (!isRetryable(error)) throw error;
-      });
-    } else if (outcome.kind === 'released') {
-      const { afterMs, trouble } = outcome;
-      if (trouble && this.#suspects(message)) this.#defer(message, from, trouble.detail, 'connection-lost');
-      else this.#release(message, from, afterMs);
-    } else if (outcome.kind === 'deferred') this.#defer(message, from, outcome.detail, outcome.rule);
-    else {
-      const event = { suppress: false, ...outcome };
-      this.#writer.settle({ message, from, to: outcome.kind, dueInMs: null, spent: false, event });
-    }
-  }
-
-  #noteHealth(message: DueMessage, outcome: Outcome): void {
-    const health = this.#healthOf(message.workspaceId);
-    if (outcome.kind === 'released') {
-      if (outcome.trouble && health.note(outcome.trouble)) this.#giveBack(sameWorkspace(message));
-    } else if (TELLS_OF_THE_ROUTE.has(outcome.kind)) this.#wellAgain(health);
-  }
-
-  /** The route is well and this message loses its connection again and again. */
-  #suspects(message: DueMessage): boolean {
-    const lost = message.attempt - message.deferrals;
-    return lost > LOST_CONNECTIONS_MAX && !this.#healthOf(message.workspaceId).troubled;
-  }
-
-  #defer(message: DueMessage, from: From, detail: string, rule: string): void {
-    const waitMs = backoffMs(message.deferrals + 1, this.#retry);
-    const expired = waitMs / 1_000 > message.secondsLeft;
-    this.#writer.settle({
-      message,
-      from,
-      to: expired ? 'expired' : 'deferred',
-      dueInMs: expired ? null : waitMs,
-      spent: true,
-      event: { kind: expired ? 'expired' : 'deferred', detail, rule, suppress: false },
+  async #hold(campaign: queries.CampaignKey, reason: string): Promise<void> {
+    const { database, log } = this.#options;
+    const { workspaceId, campaignId } = campaign;
+    await database.withWorkspace(workspaceId, async (tx) => {
+      const held = await queries.holdCampaign(tx, { workspaceId, campaignId }, reason);
+      if (held.length > 0) await setLanesOpen(tx, workspaceId, campaignId, false);
     });
-  }
-
-  #release(message: Owned & { deferrals: number }, from: From, afterMs: number): void {
-    const to = message.deferrals > 0 ? 'deferred' : 'queued';
-    this.#writer.settle({ message, from, to, dueInMs: afterMs, spent: false, event: null });
+    log.error({ event: 'campaign_held', campaign: campaignId, reason });
   }
 
   #giveBack(which: (message: DueMessage) => boolean): void {
-    const back = this.#ready.filter(which);
-    this.#ready = this.#ready.filter((message) => !which(message));
-    for (const message of back) this.#release(message, 'claimed', 0);
+    for (const message of this.#slots.takeBack(which)) this.#writer.settle(release(message, 'claimed', 0));
   }
 
-  #wellAgain(health: RouteHealth): void {
-    const wasTroubled = health.troubled;
-    health.succeeded();
-    if (wasTroubled) this.#cutBeforeDot((slot) => slot.parked);
+  /** Rows that the database says are ours and that we do not know: a claim's answer was lost. */
+  async #releaseLost(): Promise<void> {
+    const { database, workerId } = this.#options;
+    const known = new Set(
+      [...this.#slots.ready, ...this.#slots.underWay, ...this.#writer.unwritten()].map(nameOf),
+    );
+    const workspaceIds = await database.withSystem((tx) => allWorkspaceIds(tx));
+    for (const workspaceId of workspaceIds) {
+      const rows = await database.withWorkspace(workspaceId, (tx) =>
+        queries.claimedBy(tx, workspaceId, workerId),
+      );
+      for (const row of rows) if (!known.has(nameOf(row))) this.#writer.settle(release(row, 'claimed', 0));
+    }
   }
 
-  #cutBeforeDot(which: (slot: Slot) => boolean): void {
-    for (const slot of this.#slots)
-      if (slot.busySince !== null && !slot.dotSent && which(slot)) slot.link.close();
+  async #control(scope: Scope): Promise<void> {
+    while (!scope.ended) {
+      await scope.sleep(CONTROL_MS).catch(() => {});
+      this.#park();
+      await this.#giveBackClosed().catch(unlessRetryable);
+    }
+  }
+
+  /** A pause or a cancellation reaches rows that are claimed and not yet under way. */
+  async #giveBackClosed(): Promise<void> {
+    const campaignIds = [...new Set(this.#slots.ready.map((message) => message.campaignId))];
+    if (campaignIds.length === 0) return;
+    const rows = await this.#options.database.withSystem((tx) => closedLanes(tx, campaignIds));
+    const closed = new Set(rows.map((row) => row.key));
+    if (closed.size > 0) this.#giveBack((message) => closed.has(message.campaignId));
+  }
+
+  /** When a slot had to be parked and nothing was answered since it began, the route itself is silent. */
+  #park(): void {
+    const before = performance.now() - PARK_AFTER_MS;
+    if (!this.#slots.park(before)) return;
+    for (const health of this.#health.values())
+      if (health.lastSuccess < before) {
+        health.note({ detail: `no answer for ${PARK_AFTER_MS / 1_000} s`, certain: true });
+        this.#giveBack(() => true);
+      }
   }
 
   #healthOf(workspaceId: string): RouteHealth {
@@ -316,48 +230,16 @@ export class Pump {
     }
     return health;
   }
+}
 
-  async #control(scope: Scope): Promise<void> {
-    while (!scope.ended) {
-      await scope.sleep(CONTROL_MS).catch(() => {});
-      this.#park();
-      await this.#giveBackClosed().catch((error) => {
-        if (!isRetryable(error)) throw error;
-      });
-    }
-  }
-
-  /** A pause or a cancellation reaches rows that are claimed and not yet under way. */
-  async #giveBackClosed(): Promise<void> {
-    const campaignIds = [...new Set(this.#ready.map((message) => message.campaignId))];
-    if (campaignIds.length === 0) return;
-    const rows = await this.#options.database.withSystem((tx) => closedLanes(tx, campaignIds));
-    const closed = new Set(rows.map((row) => row.key));
-    if (closed.size > 0) this.#giveBack((message) => closed.has(message.campaignId));
-  }
-
-  #park(): void {
-    const before = performance.now() - PARK_AFTER_MS;
-    let parked = false;
-    for (const slot of this.#slots) {
-      if (slot.parked || slot.busySince === null || slot.busySince > before) continue;
-      slot.parked = true;
-      parked = true;
-    }
-    if (!parked) return;
-    for (const health of this.#health.values())
-      if (health.lastSuccess < before) {
-        health.note({ detail: `no answer for ${PARK_AFTER_MS / 1_000} s`, certain: true });
-        this.#giveBack(() => true);
-      }
-    this.#feed();
-  }
+function campaignOf(lane: DueLane): queries.CampaignKey {
+  return { workspaceId: lane.workspaceId, campaignId: lane.key };
 }
 
 function nameOf(message: Owned): string {
   return `${message.campaignId} ${message.contactId}`;
 }
 
-function sameWorkspace(message: DueMessage): (other: DueMessage) => boolean {
-  return (other) => other.workspaceId === message.workspaceId;
+function unlessRetryable(error: unknown): void {
+  if (!isRetryable(error)) throw error;
 }

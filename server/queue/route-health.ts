@@ -51,12 +51,14 @@ export class RouteHealth {
     return true;
   }
 
-  succeeded(): void {
+  /** True when this success ended a trouble. */
+  succeeded(): boolean {
     this.lastSuccess = performance.now();
     this.#losses = 0;
-    if (!this.#troubled) return;
+    if (!this.#troubled) return false;
     this.#troubled = false;
     void this.#clear();
+    return true;
   }
 
   async #pause(reason: string): Promise<void> {
