@@ -6,7 +6,6 @@ import { createTestDatabase } from '../../test/support/database.ts';
 import { EXIT } from './exit-codes.ts';
 
 const { directUrl, drop } = await createTestDatabase();
-after(drop);
 const emptyName = `camp_test_${process.pid}_empty`;
 const emptyUrl = new URL(directUrl);
 emptyUrl.pathname = `/${emptyName}`;
@@ -19,7 +18,10 @@ async function administer(statement: string): Promise<void> {
 }
 
 await administer(`create database ${emptyName}`);
-after(() => administer(`drop database ${emptyName} with (force)`));
+after(async () => {
+  await administer(`drop database ${emptyName} with (force)`);
+  await drop();
+});
 
 test('nothing works on a database that lacks migrations but migrate, which may be repeated', async () => {
   const env = { DATABASE_URL: emptyUrl.href, SMTP_URL: 'smtp://127.0.0.1:1' };

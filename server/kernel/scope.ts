@@ -145,7 +145,7 @@ export class Scope implements AsyncDisposable {
 
   #end(reason: ScopeEnded): void {
     if (this.ended) return;
-    
+    clearTimeout(this.#timer);
     this.#unlink?.();
     openScopes.delete(this);
     this.#controller.abort(reason);
