@@ -265,7 +265,7 @@ export function mergeStagedContacts(tx: Tx, workspaceId: string) {
  * Puts the contacts of staged_contact on the list, and says what mergeStagedContacts did in this transaction: what it
  * made or changed bears the transaction's own time. Who is on the list in whatever status stays as they are.
  *
- * Plan: for each staged row one probe of contact_workspace_id_email_key and one of subscription_pkey.
+ * Plan: for each staged row one probe of contact_workspace_id_email_key and one of an index of subscription.
  */
 export async function subscribeStagedContacts(
   tx: Tx,

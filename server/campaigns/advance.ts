@@ -9,7 +9,8 @@ import { freezeChunk } from '../audience/freeze.ts';
 import type { Tx } from '../kernel/database.ts';
 import type { JobContext, JobHandler, JobOutcome } from '../kernel/jobs.ts';
 import { setLanesOpen } from '../kernel/queries.ts';
-import { cancelWaiting, hasUnfinished } from '../queue/queries.ts';
+import { CHECK, compileContent } from '../queue/campaign-content.ts';
+import { campaignContent, cancelWaiting, hasUnfinished } from '../queue/queries.ts';
 import { campaignCounts, Moves } from '../stats/counters.ts';
 import type { CampaignKey } from './queries.ts';
 import * as queries from './queries.ts';
@@ -50,6 +51,8 @@ async function startOnTime(job: JobContext, of: CampaignKey): Promise<JobOutcome
 
 /** One chunk a transaction, and the chunk's messages, cursor and counters in it. */
 async function freeze(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
+  const fault = await inWorkspace(job, (tx) => contentFault(tx, of));
+  if (fault !== undefined) return fail(job, of, fault);
   while (!job.scope.ended) {
     const done = await inWorkspace(job, async (tx) => {
       await job.fence(tx);
@@ -66,6 +69,24 @@ async function freeze(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
     if (done) return again(0);
   }
   return again(0);
+}
+
+/** Why no message of the campaign could be made; another version may have accepted the template. */
+async function contentFault(tx: Tx, of: CampaignKey): Promise<string | undefined> {
+  const content = await campaignContent(tx, of);
+  try {
+    if (content) compileContent(of, content, CHECK);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+async function fail(job: JobContext, of: CampaignKey, failure: string): Promise<JobOutcome> {
+  await inWorkspace(job, async (tx) => {
+    if (await queries.moveState(tx, of, ['starting'], 'failed')) await queries.setFailure(tx, of, failure);
+  });
+  return { kind: 'done' };
 }
 
 async function startSending(tx: Tx, of: CampaignKey): Promise<void> {

@@ -116,6 +116,19 @@ describe('freeze', () => {
   });
 });
 
+test('a campaign whose template this version cannot compile fails with the reason, and freezes nobody', async () => {
+  const campaign = await makeCampaign(db.database, 2);
+  await db.database.withWorkspace(campaign.workspaceId, (tx) =>
+    tx.query(sql`UPDATE campaign SET template_body = '---\nsubject: x\n---\n{% teleport %}'`),
+  );
+  await sendCampaign(db.database, campaign);
+  await advanceOnce(db.database, campaign);
+  const { campaign: row, counts } = await campaignStatus(db.database, campaign, 'rows');
+  assert.equal(row.state, 'failed');
+  assert.match(row.failure ?? '', /teleport/);
+  assert.deepEqual(present(counts), {});
+});
+
 describe('a schedule', () => {
   test('a campaign waits for its time and starts then', async () => {
     const campaign = await makeCampaign(db.database, 2);

@@ -2,13 +2,11 @@
  * What a campaign can do: be created, sent (now or at a time), paused, resumed, cancelled. The states are in
  * states.ts; what happens by itself is in advance.ts. Next down the ladder: audience/freeze.ts.
  */
-import { compileMessage } from '../content/message.ts';
-import { compileTemplate, loadTemplate } from '../content/template.ts';
-import { createSigner } from '../content/tokens.ts';
 import type { Database, Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { enqueueJob } from '../kernel/jobs.ts';
 import { ensureLane, setLanesOpen } from '../kernel/queries.ts';
+import { CHECK, compileContent } from '../queue/campaign-content.ts';
 import { RELAY_ROUTE } from '../queue/pump.ts';
 import { ensureRoute } from '../queue/queries.ts';
 import * as queries from './queries.ts';
@@ -39,40 +37,25 @@ export async function createCampaign(
   workspaceId: string,
   campaign: NewCampaign,
 ): Promise<string> {
-  const campaignId = newId();
-  checkContent(workspaceId, campaignId, campaign);
+  const of = { workspaceId, campaignId: newId() };
+  const content = {
+    templateName: campaign.template.name,
+    templateBody: campaign.template.body,
+    fromName: campaign.from.name ?? null,
+    fromEmail: campaign.from.email,
+    replyTo: campaign.replyTo ?? null,
+  };
+  compileContent(of, content, CHECK);
   await database.withWorkspace(workspaceId, (tx) =>
     queries.insertCampaign(tx, {
-      workspaceId,
-      campaignId,
+      ...of,
+      ...content,
       name: campaign.name,
       listIds: campaign.listIds,
-      fromName: campaign.from.name ?? null,
-      fromEmail: campaign.from.email,
-      replyTo: campaign.replyTo ?? null,
-      templateName: campaign.template.name,
-      templateBody: campaign.template.body,
       giveUpSeconds: campaign.giveUpSeconds ?? GIVE_UP_SECONDS,
     }),
   );
-  return campaignId;
-}
-
-/** Compiles everything as a worker will. The signer and the origin of links change nothing that can fail. */
-function checkContent(
-  workspaceId: string,
-  campaignId: string,
-  { from, replyTo, template }: NewCampaign,
-): void {
-  compileMessage({
-    template: compileTemplate(loadTemplate(template.name, template.body)),
-    workspaceId,
-    campaignId,
-    from,
-    replyTo: replyTo === undefined ? undefined : { email: replyTo },
-    trackingBase: 'https://check.example',
-    signer: createSigner('check'),
-  });
+  return of.campaignId;
 }
 
 /** Starts the campaign now, or at `at`. */

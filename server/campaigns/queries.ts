@@ -64,7 +64,7 @@ export async function moveState(
   to: CampaignState,
 ): Promise<boolean> {
   const rows = await tx.query(sql`
-    UPDATE campaign SET state = ${to}, state_changed_at = now(),
+    UPDATE campaign SET state = ${to}, state_changed_at = now(), failure = NULL,
       started_at = CASE WHEN ${to} = 'starting' THEN coalesce(started_at, now()) ELSE started_at END,
       finished_at = CASE WHEN ${to} IN ('finished', 'cancelled', 'failed') THEN now() END
     WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId} AND state = ANY(${from}) RETURNING id`);

@@ -36,19 +36,19 @@ export const SETTINGS = {
     86_400,
   ),
   dataDir: text('CAMP_DATA_DIR', 'folder of the built-in Postgres and the sandbox', undefined),
-  logLevel: text('CAMP_LOG_LEVEL', 'trace, debug, info, warn, error or silent', 'info'),
+  logLevel: oneOf('CAMP_LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info'),
 } as const;
 
 type Read<S> = S extends Setting<infer Value> ? Value : never;
 export type Config = { [Name in keyof typeof SETTINGS]: Read<(typeof SETTINGS)[Name]> };
 
-/** Reads all settings; `overrides` (flags) win over the environment. Throws ConfigError. */
+/** Reads all settings; `overrides` (flags) win over the environment, and what is empty is not set. Throws ConfigError. */
 export function readConfig(
   env: Record<string, string | undefined> = process.env,
   overrides: Partial<Record<keyof Config, string | undefined>> = {},
 ): Config {
   const entries = Object.entries(SETTINGS).map(([name, setting]) => {
-    const value = overrides[name as keyof Config] ?? (env[setting.env] || setting.default);
+    const value = overrides[name as keyof Config] || env[setting.env] || setting.default;
     return [name, value === undefined ? undefined : setting.read(value)];
   });
   return Object.fromEntries(entries) as Config;
@@ -73,10 +73,19 @@ function integer(env: string, help: string, fallback: string, min: number, max: 
   return { env, help, default: fallback, read };
 }
 
+function oneOf(env: string, words: string[], fallback: string): Setting<string> {
+  const help = words.join(', ').replace(/, (\w+)$/, ' or $1');
+  const read = (value: string) => {
+    if (!words.includes(value)) throw new ConfigError(`${env} is "${value}", but must be ${help}.`);
+    return value;
+  };
+  return { env, help, default: fallback, read };
+}
+
 function url(env: string, help: string, fallback: string): Setting<string> {
   const read = (value: string) => {
     const parsed = URL.canParse(value) ? new URL(value) : undefined;
-    if (!parsed || !/^https?:$/.test(parsed.protocol))
+    if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.search || parsed.hash)
       throw new ConfigError(`${env} is "${value}", but must be an address such as https://mail.example.com.`);
     return value.replace(/\/+$/, '');
   };

@@ -6,13 +6,16 @@
  * connection belongs to a superuser; a forgotten context sees nothing. `withSystem` takes camp_system, which may
  * read lanes, workers and routes of all workspaces and no contact and no message.
  *
- * Works behind PgBouncer in transaction mode: all settings are local to the transaction, statements are unnamed.
+ * Works behind PgBouncer in transaction mode: all settings are local to the transaction, statements are unnamed. The
+ * connection serves another workspace afterwards, so a statement that comes after the end is refused.
  */
 import pg from 'pg';
 import type { Sql } from './sql.ts';
 
 const CONNECT_MS_MAX = 10_000;
 const STATEMENT_MS_MAX = 60_000;
+/** Less than a worker's lease: what a frozen process has locked is free again before others recover its rows. */
+const IDLE_MS_MAX = 8_000;
 
 export interface Tx {
   /** Runs one statement and gives its rows. */
@@ -76,20 +79,24 @@ export class Database {
     const client = await this.#pool.connect();
     const onError = () => {};
     client.on('error', onError);
+    const { tx, end } = transactionOn(client);
+    const begun = client.query(`${BEGIN}; ${context}`);
+    begun.catch(() => {});
     let broken: Error | undefined;
     try {
-      const begun = client.query(`BEGIN; SET LOCAL statement_timeout = ${STATEMENT_MS_MAX}; ${context}`);
-      if (this.#pipeline) begun.catch(() => {});
-      else await begun;
-      const atCommit: Sql[] = [];
-      const result = await work(transactionOn(client, atCommit));
+      if (!this.#pipeline) await begun;
+      const result = await work(tx);
+      const atCommit = end();
       await begun;
       await commit(client, atCommit, this.#pipeline);
       return result;
     } catch (error) {
+      end();
       await client.query('ROLLBACK').catch((rollbackError: Error) => {
         broken = rollbackError;
       });
+      // What was sent after a BEGIN that failed, failed for that: the first error is the one that says why.
+      await begun;
       throw error;
     } finally {
       client.off('error', onError);
@@ -98,19 +105,33 @@ export class Database {
   }
 }
 
+const BEGIN = `BEGIN; SET LOCAL statement_timeout = ${STATEMENT_MS_MAX}; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS_MAX}`;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-function transactionOn(client: pg.PoolClient, atCommit: Sql[]): Tx {
-  return {
+/** `end` closes the transaction to further statements and gives those that were kept for the COMMIT. */
+function transactionOn(client: pg.PoolClient): { tx: Tx; end(): Sql[] } {
+  const atCommit: Sql[] = [];
+  let ended = false;
+  const assertOpen = () => {
+    if (ended) throw new Error('a statement came after the end of its transaction');
+  };
+  const tx: Tx = {
     client,
     async query<Row>(statement: Sql): Promise<Row[]> {
+      assertOpen();
       const result = await run(client, statement);
       return result.rows as Row[];
     },
     atCommit(statement: Sql): void {
+      assertOpen();
       atCommit.push(statement);
     },
   };
+  const end = () => {
+    ended = true;
+    return atCommit;
+  };
+  return { tx, end };
 }
 
 function run(client: pg.PoolClient, statement: Sql) {
@@ -132,12 +153,14 @@ async function commit(client: pg.PoolClient, atCommit: Sql[], pipeline: boolean)
 }
 
 /** SQLSTATE classes and socket errors that mean: the database is away or restarting, try again later. */
-const AWAY_SQLSTATES = /^(08...|57P0[123]|53300|58030)$/;
+const AWAY_SQLSTATES = /^(08...|57P0[1235]|25P03|53300|58030)$/;
 const AWAY_SOCKET_ERRORS = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',
   'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
   'ENOTFOUND',
   'EAI_AGAIN',
 ]);
@@ -147,9 +170,7 @@ export function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (AWAY_SQLSTATES.test(code) || AWAY_SOCKET_ERRORS.has(code)) return true;
-  return /Connection terminated|timeout exceeded when trying to connect|server closed the connection/.test(
-    error.message,
-  );
+  return /Connection terminated|timeout exceeded when trying to connect|is not queryable/.test(error.message);
 }
 
 /** True when the same transaction may simply run again: the database is away, or chose us to break a deadlock. */

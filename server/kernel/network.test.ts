@@ -54,7 +54,7 @@ function listenersOnScope(): number {
 /** Connections under way: what a call that ended must not leave behind. */
 async function noneUnderWay(): Promise<void> {
   for (let turn = 0; turn < 100; turn += 1) {
-    const left = process.getActiveResourcesInfo().filter((name) => name === 'TCPConnectWrap');
+    const left = process.getActiveResourcesInfo().filter((name) => /ConnectWrap$/.test(name));
     if (left.length === 0) return;
     await new Promise((resolve) => setImmediate(resolve));
   }

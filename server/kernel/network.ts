@@ -22,13 +22,11 @@ export async function connect(scope: Scope, options: ConnectOptions): Promise<So
     const { host, port, localAddress } = options;
     const socket = netConnect(localAddress ? { host, port, localAddress } : { host, port });
     socket.setNoDelay(true);
-    let stopWaiting = () => {};
+    const stopWaiting = attempt.onEnd((reason) => settle(() => reject(reason), true));
     const onError = (error: Error) => settle(() => reject(error), true);
     const onConnect = () => settle(() => resolve(own(scope, socket)), false);
     socket.once('error', onError);
     socket.once('connect', onConnect);
-    // Last: a scope that has ended calls back at once.
-    stopWaiting = attempt.onEnd((reason) => settle(() => reject(reason), true));
     function settle(answer: () => void, destroy: boolean): void {
       stopWaiting();
       socket.off('error', onError);

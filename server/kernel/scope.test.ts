@@ -46,7 +46,10 @@ test('when a caller goes away, everything that works for it ends for the same re
   const grandchild = root.child('campaign').child('render', { deadlineMs: 60_000 });
   root.cancel('the client hung up');
   assert.equal(grandchild.ended, true);
-  assert.throws(() => grandchild.throwIfEnded(), { kind: 'cancelled', message: 'request: the client hung up' });
+  assert.throws(() => grandchild.throwIfEnded(), {
+    kind: 'cancelled',
+    message: 'request: the client hung up',
+  });
 });
 
 test('a child that ends leaves its parent and its siblings alone', () => {

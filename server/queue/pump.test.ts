@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { advanceOnce } from '../../test/support/advance.ts';
 import {
   makeCampaign,
   present,
@@ -227,13 +228,20 @@ test('a claim whose answer was lost is found again, and nobody waits for ever', 
 
 test('a campaign whose template this version cannot compile is paused with the reason', async () => {
   const campaign = await makeCampaign(db.database, 3);
+  await sendCampaign(db.database, campaign);
+  await advanceOnce(db.database, campaign);
+  await pauseCampaign(db.database, campaign);
   await db.database.withWorkspace(campaign.workspaceId, (tx) =>
     tx.query(sql`UPDATE campaign SET template_body = '---\nsubject: x\n---\n{% teleport %}'`),
   );
   const worker = startTestWorker(db.url, sink.smtpUrl);
-  await sendCampaign(db.database, campaign);
-  const { campaign: row, counts } = await untilState(db.database, campaign, 'paused');
+  await resumeCampaign(db.database, campaign);
+  const { campaign: row, counts } = await until(async () => {
+    const status = await campaignStatus(db.database, campaign, 'rows');
+    return status.campaign.failure !== null && status;
+  }, 'held');
   await worker.drain();
+  assert.equal(row.state, 'paused');
   assert.match(row.failure ?? '', /teleport/);
   assert.deepEqual(present(counts), { queued: 3 });
 });

@@ -56,7 +56,10 @@ test('the route’s trouble costs a message nothing and is not an event of it', 
 
 test('a message that loses its connection again and again on a well route spends a try', () => {
   assert.equal(settlement(due({ attempt: 12 }), 'claimed', lost, now).spent, true);
-  assert.equal(settlement(due({ attempt: 12 }), 'claimed', lost, { ...now, routeTroubled: true }).spent, false);
+  assert.equal(
+    settlement(due({ attempt: 12 }), 'claimed', lost, { ...now, routeTroubled: true }).spent,
+    false,
+  );
 });
 
 test('no outcome leads to a move that the state machine does not know', () => {

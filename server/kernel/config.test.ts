@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ConfigError, readConfig } from './config.ts';
+
+function refusal(env: Record<string, string>): string {
+  try {
+    readConfig(env);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.message;
+  }
+  return assert.fail(`${JSON.stringify(env)} was accepted`);
+}
+
+test('Camp starts without any setting', () => {
+  assert.deepEqual(readConfig({}), {
+    databaseUrl: undefined,
+    smtpUrl: undefined,
+    publicUrl: 'http://localhost:8080',
+    secret: undefined,
+    heloName: 'localhost',
+    connections: 20,
+    retryBaseSeconds: 300,
+    dataDir: undefined,
+    logLevel: 'info',
+  });
+});
+
+test('what the environment says is what counts, in its own type', () => {
+  const config = readConfig({
+    DATABASE_URL: 'postgres://db/camp',
+    CAMP_CONNECTIONS: '1000',
+    CAMP_PUBLIC_URL: 'https://mail.example.com/camp//',
+    CAMP_LOG_LEVEL: 'debug',
+    HOME: '/root',
+  });
+  assert.equal(config.databaseUrl, 'postgres://db/camp');
+  assert.equal(config.connections, 1_000);
+  assert.equal(config.publicUrl, 'https://mail.example.com/camp', 'a link gets one slash, not three');
+  assert.equal(config.logLevel, 'debug');
+});
+
+test('a flag wins over the environment, and a flag that was not given does not', () => {
+  const env = { CAMP_CONNECTIONS: '5', SMTP_URL: 'smtp://env' };
+  const config = readConfig(env, { connections: '7', smtpUrl: undefined });
+  assert.deepEqual([config.connections, config.smtpUrl], [7, 'smtp://env']);
+});
+
+test('a variable that is set to nothing, as compose files do, is not set', () => {
+  const empty = { DATABASE_URL: '', CAMP_CONNECTIONS: '', CAMP_PUBLIC_URL: '', CAMP_LOG_LEVEL: '' };
+  assert.deepEqual(readConfig(empty), readConfig({}));
+  const flags = readConfig({ DATABASE_URL: 'postgres://db/camp' }, { databaseUrl: '', dataDir: '' });
+  assert.deepEqual([flags.databaseUrl, flags.dataDir], ['postgres://db/camp', undefined]);
+});
+
+test('a number that cannot be meant stops the start with a sentence that names the variable and the bounds', () => {
+  for (const value of ['0', '1001', '-5', '2.5', '1e2', 'many', ' 5', '99999999999999999999'])
+    assert.equal(
+      refusal({ CAMP_CONNECTIONS: value }),
+      `CAMP_CONNECTIONS is "${value}", but must be a whole number from 1 to 1000.`,
+    );
+});
+
+test('an address of links that no mail program could open stops the start with a sentence', () => {
+  for (const value of ['mail.example.com', 'ftp://mail.example.com', 'https://', 'https://a.example/?page=1'])
+    assert.equal(
+      refusal({ CAMP_PUBLIC_URL: value }),
+      `CAMP_PUBLIC_URL is "${value}", but must be an address such as https://mail.example.com.`,
+    );
+});
+
+test('a log level that does not exist stops the start with a sentence that lists them', () => {
+  assert.equal(
+    refusal({ CAMP_LOG_LEVEL: 'verbose' }),
+    'CAMP_LOG_LEVEL is "verbose", but must be trace, debug, info, warn, error or silent.',
+  );
+});
