@@ -5,7 +5,6 @@
  *
  * Every address is under .example (RFC 2606), so that no mistake with this file can reach anybody.
  */
-import { pathToFileURL } from 'node:url';
 import { seededRandom } from '../test/support/random.ts';
 
 const CONTACTS = 10_000;
@@ -222,6 +221,17 @@ const PLANS: [plan: string, weight: number][] = [
   ['business', 5],
 ];
 
+const LETTERS: Record<string, string> = {
+  ß: 'ss',
+  ø: 'o',
+  ł: 'l',
+  đ: 'd',
+  ı: 'i',
+  ä: 'ae',
+  ö: 'oe',
+  ü: 'ue',
+};
+
 const TITLES = ['PhD', 'MD', 'Jr.', 'MBA'];
 const NAMELESS_SHARE = 0.04;
 const TITLED_SHARE = 0.01;
@@ -232,11 +242,13 @@ const DAY_MS = 86_400_000;
 
 type Random = () => number;
 
-export function* makeContacts(count = CONTACTS, seed = SEED): Generator<string[]> {
+process.stdout.write([...makeContacts()].map(toCsv).join(''));
+
+function* makeContacts(): Generator<string[]> {
   yield ['email', 'name', 'first_name', 'city', 'country', 'plan', 'signed_up'];
-  const random = seededRandom(seed);
+  const random = seededRandom(SEED);
   const taken = new Set<string>();
-  for (let i = 0; i < count; i++) yield makeContact(random, taken);
+  for (let i = 0; i < CONTACTS; i++) yield makeContact(random, taken);
 }
 
 function makeContact(random: Random, taken: Set<string>): string[] {
@@ -260,17 +272,6 @@ function spellings(name: string): [written: string, spelled: string] {
   const [written = '', spelled = written] = name.split(' = ');
   return [written, toAscii(spelled)];
 }
-
-const LETTERS: Record<string, string> = {
-  ß: 'ss',
-  ø: 'o',
-  ł: 'l',
-  đ: 'd',
-  ı: 'i',
-  ä: 'ae',
-  ö: 'oe',
-  ü: 'ue',
-};
 
 function toAscii(name: string): string {
   return name
@@ -315,6 +316,3 @@ function pickWeighted<T>(random: Random, values: readonly (readonly [value: T, w
 function toCsv(cells: string[]): string {
   return `${cells.map((cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(',')}\n`;
 }
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
-  process.stdout.write([...makeContacts()].map(toCsv).join(''));

@@ -19,7 +19,7 @@ export function campaignStatus(
   of: queries.CampaignKey,
   from: 'rows' | 'counters' = 'counters',
 ): Promise<CampaignStatus> {
-  return database.withWorkspace(of.workspaceId, async (tx) => {
+  return database.readWorkspace(of.workspaceId, async (tx) => {
     const campaign = await queries.findCampaign(tx, of);
     if (!campaign)
       throw new CampaignRefused(

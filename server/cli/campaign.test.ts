@@ -29,8 +29,9 @@ function run(...args: string[]): Promise<Ended> {
 }
 
 async function done(...args: string[]): Promise<Record<string, unknown>> {
-  const { code, json, stderr } = await run(...args);
+  const { code, json, stdout, stderr } = await run(...args);
   assert.equal(code, 0, stderr);
+  assert.equal(stdout, `${JSON.stringify(json)}\n`, 'what is for people goes to standard error');
   return json;
 }
 

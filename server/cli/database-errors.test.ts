@@ -67,6 +67,12 @@ test('a wrong password is told from a wrong database', async () => {
   assert.match(await complaintAbout(wrongDatabase), /has no database nothere: make it \(`createdb /);
 });
 
+test('what a flag says wins over the environment', async () => {
+  const env = { DATABASE_URL: 'postgres://nowhere.invalid/camp' };
+  assert.equal((await camp(['campaign', 'list', '--database-url', directUrl], env)).code, EXIT.ok);
+  assert.equal((await camp(['--database-url', directUrl, 'campaign', 'list'], env)).code, EXIT.ok);
+});
+
 test('a text that is no Postgres URL is answered with how one looks', async () => {
   for (const url of ['localhost', 'mysql://root:sekret@localhost/camp']) {
     const { code, stderr } = await camp(['migrate'], { DATABASE_URL: url });

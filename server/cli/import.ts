@@ -3,9 +3,10 @@ import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { type ImportProgress, type ImportReport, importContacts } from '../audience/import.ts';
 import type { Database } from '../kernel/database.ts';
-import type { Scope } from '../kernel/scope.ts';
+import { type Scope, ScopeEnded } from '../kernel/scope.ts';
 import { collect, readChoice, readPairs } from './arguments.ts';
 import { type Cli, run } from './cli.ts';
+import { CommandError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { interruptScope } from './interrupt.ts';
 import { withDatabase } from './open-database.ts';
@@ -85,6 +86,10 @@ export async function importWithProgress(
   try {
     const { workspaceId } = cli;
     return await importContacts({ ...options, database, workspaceId, scope, onProgress: view.update });
+  } catch (error) {
+    if (!(error instanceof ScopeEnded)) throw error;
+    const sentence = 'Interrupted. What is imported stays; the same command goes on where this one stopped.';
+    throw new CommandError(EXIT.interrupted, sentence);
   } finally {
     view.stop();
   }

@@ -58,8 +58,12 @@ export class Database {
   }
 
   withWorkspace<T>(workspaceId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-    if (!UUID.test(workspaceId)) throw new Error(`not a workspace id: ${workspaceId}`);
-    return this.#transaction(`SET LOCAL ROLE camp_app; SET LOCAL camp.workspace_id = '${workspaceId}'`, work);
+    return this.#transaction(contextOf(workspaceId), work);
+  }
+
+  /** As withWorkspace, for reading: all statements see one moment. */
+  readWorkspace<T>(workspaceId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#transaction(`${ONE_MOMENT}; ${contextOf(workspaceId)}`, work);
   }
 
   withSystem<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -106,6 +110,13 @@ export class Database {
 }
 
 const BEGIN = `BEGIN; SET LOCAL statement_timeout = ${STATEMENT_MS_MAX}; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS_MAX}`;
+const ONE_MOMENT = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY';
+
+function contextOf(workspaceId: string): string {
+  if (!UUID.test(workspaceId)) throw new Error(`not a workspace id: ${workspaceId}`);
+  return `SET LOCAL ROLE camp_app; SET LOCAL camp.workspace_id = '${workspaceId}'`;
+}
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** `end` closes the transaction to further statements and gives those that were kept for the COMMIT. */
@@ -152,7 +163,7 @@ async function commit(client: pg.PoolClient, atCommit: Sql[], pipeline: boolean)
   if (command !== 'COMMIT') throw new Error(`the transaction was rolled back at COMMIT: ${command}`);
 }
 
-/** SQLSTATE classes and socket errors that mean: the database is away or restarting, try again later. */
+/** SQLSTATEs and socket errors that mean: the database is away, restarting, full or read-only; try again later. */
 const AWAY_SQLSTATES = /^(08...|57P0[1235]|25P03|53300|58030)$/;
 const AWAY_SOCKET_ERRORS = new Set([
   'ECONNREFUSED',

@@ -67,8 +67,10 @@ export class ClaimLoop<Row> {
       } catch (error) {
         if (error instanceof ScopeEnded) return;
         if (!isRetryable(error)) throw error;
+        // Once an outage, not once a try.
+        if (!this.#mayHaveLost)
+          this.#options.log.warn({ event: 'claim_retried', error: (error as Error).message });
         this.#mayHaveLost = true;
-        this.#options.log.warn({ event: 'claim_retried', error: (error as Error).message });
         await this.#rest(scope, DATABASE_AWAY_RETRY_MS);
       }
     }

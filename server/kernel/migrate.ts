@@ -57,6 +57,7 @@ async function readMigrations(folder: string): Promise<MigrationFile[]> {
 }
 
 async function applyNext(tx: Tx, files: MigrationFile[]): Promise<string | undefined> {
+  await queries.liftStatementTimeout(tx);
   await queries.lockMigrations(tx);
   await queries.createMigrationTable(tx);
   const done = await queries.appliedMigrations(tx);

@@ -4,6 +4,11 @@ import { sql } from './sql.ts';
 
 const MIGRATION_LOCK = 7205759403792793600n;
 
+/** A migration, and the wait for another process's, may take as long as it needs. */
+export function liftStatementTimeout(tx: Tx) {
+  return tx.query(sql`SET LOCAL statement_timeout = 0`);
+}
+
 export function lockMigrations(tx: Tx) {
   return tx.query(sql`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
 }

@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../server/kernel/embedded-postgres.ts';
+import { isErrno } from '../../server/kernel/embedded-postgres-postmaster.ts';
 import type { CheckResult } from '../support/checker.ts';
 import { seededRandom } from '../support/random.ts';
 import { Rig } from '../support/rig.ts';
@@ -139,7 +140,7 @@ function snakeCase(result: object): Record<string, unknown> {
 }
 
 async function restartPostgres(pids: number[]): Promise<void> {
-  for (const pid of pids) process.kill(pid, 'SIGKILL');
+  for (const pid of pids) killIfThere(pid);
   await postgres.stop();
   postgres = await startEmbeddedPostgres({ dataDir });
 }
@@ -153,6 +154,15 @@ async function processesOfPostgres(): Promise<number[]> {
     .filter(([, parent]) => parent === postgres.pid)
     .map(([pid]) => pid ?? 0);
   return [postgres.pid, ...children];
+}
+
+/** A backend may have ended a moment ago. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!isErrno(error, 'ESRCH')) throw error;
+  }
 }
 
 function secondsSince(since: number): number {

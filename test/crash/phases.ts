@@ -16,7 +16,7 @@ const LEASE_MS = 12_000;
 const PAST_LEASE_MS = 30_000;
 /** Well within the other worker's lease, whose heartbeat waits as well. */
 const ZOMBIE_MS = 2_000;
-const FINISH_MS_MAX = 600_000;
+const FINISH_MS_MAX = 300_000;
 /** A worker that drains waits for the relay's answers, and for no more. */
 const DRAIN_MS_MAX = 20_000;
 

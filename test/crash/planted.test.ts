@@ -13,7 +13,8 @@ import { Rig } from '../support/rig.ts';
 import { lockTable } from '../support/table-lock.ts';
 import { type Change, changedCopy, SHORT_LEASE } from './copy.ts';
 
-const RECIPIENTS = 60;
+/** More than two workers have in hand, so that some are left for a third to claim. */
+const RECIPIENTS = 150;
 const CONNECTIONS = 4;
 const FINISH_MS_MAX = 60_000;
 /** What must not happen is given so long to happen. */
@@ -43,9 +44,8 @@ const PLANTS: Plant[] = [
       },
       {
         file: PUMP,
-        find: 'this.#settle(message, slot, await this.#deliver(slot, message));',
-        replace: `const outcome = await this.#deliver(slot, message);
-      if (!slot.dotSent) this.#settle(message, slot, outcome);`,
+        find: 'this.#writer.settle(settlement(message, from, outcome, now));',
+        replace: 'if (!slot.dotSent) this.#writer.settle(settlement(message, from, outcome, now));',
       },
     ],
     crash: refuseAtTheDot,
@@ -140,10 +140,19 @@ for (const { bug, changes, crash, sign } of PLANTS) {
     const result = await runCopy(SHORT_LEASE, crash);
     assert.deepEqual(result.violations, []);
     assert.partialDeepStrictEqual(result, { lost: 0, duplicates: 0, misreported: 0, sumsOk: true });
+    assert.equal(result.zombieWrites > 0, crash === stopBeyondTheLease);
   });
 }
 
-async function runCopy(changes: Change[], crash: (rig: Rig) => Promise<void>): Promise<CheckResult> {
+test('a worker that was declared dead claims nothing any more', async () => {
+  const result = await runCopy(SHORT_LEASE, stopWithWorkLeft);
+  assert.deepEqual(result.violations, []);
+});
+
+async function runCopy(
+  changes: Change[],
+  crash: (rig: Rig) => Promise<void>,
+): Promise<CheckResult & { zombieWrites: number }> {
   const folder = await mkdtemp(join(tmpdir(), 'camp-planted-'));
   const { directUrl, drop } = await createTestDatabase();
   const root = await changedCopy(folder, changes);
@@ -151,10 +160,9 @@ async function runCopy(changes: Change[], crash: (rig: Rig) => Promise<void>): P
   try {
     await crash(rig);
     // A bug may well keep a campaign from its end.
-    const deadline = performance.now() + FINISH_MS_MAX;
     const seen = async () => (await rig.sink.report()).duplicates > 0 || (await rig.hasFinished());
-    await rig.until(deadline, 'the campaign has not finished', seen);
-    return await rig.check(2 * CONNECTIONS);
+    await rig.waitFor(FINISH_MS_MAX, seen);
+    return { ...(await rig.check(2 * CONNECTIONS)), zombieWrites: await rig.zombieWrites() };
   } finally {
     await rig.stop();
     await drop();
@@ -203,16 +211,29 @@ async function killInTheFreeze(rig: Rig): Promise<void> {
   await goOn(rig);
 }
 
-/** The stopped worker has claims in hand; when it goes on, it cannot learn at once that they are others' by now. */
+/** While the worker was stopped, another one sent what it has in hand. */
 async function stopBeyondTheLease(rig: Rig): Promise<void> {
+  await goOnUnknowing(rig, RECIPIENTS - 5 * CONNECTIONS);
+}
+
+/** While the worker was stopped, little was sent: enough is left that it must not claim. */
+async function stopWithWorkLeft(rig: Rig): Promise<void> {
+  await goOnUnknowing(rig, 2 * CONNECTIONS);
+}
+
+/** The stopped worker is declared dead; when it goes on, it cannot learn of that for a while. */
+async function goOnUnknowing(rig: Rig, repliesMax: number): Promise<void> {
   await rig.sink.behave({ repliesMax: 0 });
   const stopped = await rig.installation.startWorker(CONNECTIONS);
   await rig.sendCampaign();
   await rig.sink.accepted(CONNECTIONS);
   stopped.signal('SIGSTOP');
-  await rig.sink.behave({ repliesMax: RECIPIENTS / 2 });
-  await rig.installation.startWorker(CONNECTIONS);
-  const { accepted } = await rig.sink.accepted(RECIPIENTS / 2 + CONNECTIONS);
+  await rig.sink.behave({ repliesMax });
+  const other = await rig.installation.startWorker(CONNECTIONS);
+  const [{ accepted }] = await Promise.all([
+    rig.sink.accepted(repliesMax + CONNECTIONS),
+    other.logged('worker_recovered'),
+  ]);
   const lock = await lockTable(rig.database.url, 'worker', 'ACCESS EXCLUSIVE');
   stopped.signal('SIGCONT');
   await Promise.race([rig.sink.accepted(accepted + 1), sleep(NOTHING_MS)]);

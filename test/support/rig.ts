@@ -87,23 +87,23 @@ export class Rig {
     return row?.n ?? 0;
   }
 
-  /** Waits until every campaign has finished; rejects when that takes longer. */
+  /** Waits until every campaign has finished that was not checked yet, or the time is up: `check` tells which. */
   async finished(msMax: number): Promise<void> {
-    const deadline = performance.now() + msMax;
-    await this.until(deadline, 'the campaigns have not finished', () => this.hasFinished());
+    await this.waitFor(msMax, () => this.hasFinished());
   }
 
   async hasFinished(): Promise<boolean> {
-    const states = await this.query<{ state: string }>((tx) => tx.query(sql`SELECT state FROM campaign`));
+    const ids = this.#campaigns.map(({ id }) => id);
+    const states = await this.query<{ state: string }>((tx) =>
+      tx.query(sql`SELECT state FROM campaign WHERE id = ANY(${ids}::uuid[])`),
+    );
     return states.every(({ state }) => state === 'finished');
   }
 
-  /** Polls; an answer that the database does not give is asked for again. */
-  async until(deadline: number, otherwise: string, holds: () => Promise<boolean>): Promise<void> {
-    while (!(await holds())) {
-      if (performance.now() > deadline) throw new Error(otherwise);
-      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
-    }
+  /** Polls until it holds or the time is up. */
+  async waitFor(msMax: number, holds: () => Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + msMax;
+    while (!(await holds()) && performance.now() < deadline) await sleep(LOOK_AGAIN_MS);
   }
 
   /** In the workspace; again and again while the database is away. */
@@ -113,7 +113,7 @@ export class Rig {
         return await this.database.withWorkspace(DEFAULT_WORKSPACE_ID, work);
       } catch (error) {
         if (!isDatabaseAway(error)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+        await sleep(LOOK_AGAIN_MS);
       }
     }
   }
@@ -152,4 +152,8 @@ export class Rig {
     await this.installation.camp('migrate');
     await this.installation.camp('import', file, '--list', LIST);
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
