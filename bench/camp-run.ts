@@ -16,7 +16,7 @@ import { SENDER, TEMPLATE } from './sample-mail.ts';
 
 /** What sends most on two cores, where the workers, Postgres and the sink share them. */
 const WORKERS = 1;
-const CONNECTIONS = 100;
+const CONNECTIONS = 200;
 
 const CAMP = join(import.meta.dirname, '../bin/camp');
 const LOOK_AGAIN_MS = 200;

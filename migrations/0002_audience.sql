@@ -32,7 +32,6 @@ CREATE TABLE subscription (
   changed_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (workspace_id, list_id, contact_id)
 );
-CREATE INDEX subscription_of_contact ON subscription (workspace_id, contact_id);
 CALL protect_tenant_table('subscription');
 
 -- An address that gets no mail of this workspace, whatever list it is on.

@@ -32,7 +32,7 @@ export async function freezeChunk(
   if (!position) throw new Error(`no campaign ${campaignId} in workspace ${workspaceId}`);
   const { listId, afterContactId, isLastList } = position;
   if (listId === null) return { frozen: 0, suppressed: 0, done: true };
-  await queries.preferIndexOrder(tx);
+  await queries.planForChunks(tx);
   const page = { workspaceId, campaignId, listId, afterContactId, chunkRows };
   const { read, frozen, suppressed } = await queries.freezeSubscriptions(tx, page);
   const listEnded = read < chunkRows;

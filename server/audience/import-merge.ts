@@ -62,6 +62,7 @@ export function previewChunk(
 }
 
 async function stage(tx: Tx, chunk: Chunk): Promise<void> {
+  await queries.planForChunks(tx);
   await queries.createStagedContacts(tx);
   await pipeline(Readable.from(copyBlocks(byEmail(chunk.contacts))), queries.copyStagedContacts(tx));
 }

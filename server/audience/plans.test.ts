@@ -33,7 +33,7 @@ describe('with 120,000 contacts', () => {
 
   async function planOfFreeze(): Promise<string> {
     const plans = await db.database.withWorkspace(workspaceId, async (tx) => {
-      await queries.preferIndexOrder(tx);
+      await queries.planForChunks(tx);
       const page = { workspaceId, campaignId: newId(), listId, afterContactId: newId(), chunkRows: 20_000 };
       return explained(tx, (explaining) => queries.freezeSubscriptions(explaining, page).catch(() => {}));
     });
@@ -42,6 +42,7 @@ describe('with 120,000 contacts', () => {
 
   async function plansOfMerge(): Promise<string> {
     const plans = await db.database.withWorkspace(workspaceId, async (tx) => {
+      await queries.planForChunks(tx);
       await queries.createStagedContacts(tx);
       await tx.query(sql`
         INSERT INTO staged_contact

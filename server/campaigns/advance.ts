@@ -16,7 +16,8 @@ import type { CampaignKey } from './queries.ts';
 import * as queries from './queries.ts';
 import { type CampaignState, statesBefore } from './states.ts';
 
-const FREEZE_ROWS = 20_000;
+/** A pause waits for the chunk that is being frozen: about 150 ms. */
+const FREEZE_ROWS = 10_000;
 const SWEEP_ROWS = 10_000;
 const LOOK_AGAIN_MS = 250;
 const SWEEP_AGAIN_MS = 100;

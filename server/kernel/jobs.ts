@@ -12,7 +12,7 @@ import { ClaimLoop, type LaneReader } from './lanes.ts';
 import type { Log } from './log.ts';
 import type { ClaimedJob, DueLane, JobFence, LaneKey } from './queries.ts';
 import * as queries from './queries.ts';
-import { Scope } from './scope.ts';
+import { Scope, ScopeEnded } from './scope.ts';
 
 const JOBS_AT_ONCE = 4;
 const FAILURES_MAX = 20;
@@ -22,7 +22,7 @@ const WRITE_RETRY_MS = 300;
 
 export type JobOutcome =
   | { kind: 'done' }
-  /** Not finished yet, and nothing is wrong: run again later. Spends no failure. */
+  /** Not finished yet, and nothing is wrong: run again later. Failures are counted from zero again. */
   | { kind: 'again'; afterMs: number }
   | { kind: 'failed'; error: string; permanent?: boolean };
 
@@ -111,7 +111,8 @@ export class JobRunner {
 
   #start(job: ClaimedJob, lane: DueLane): void {
     const run = this.#runJob(job, lane).finally(() => {
-      this.#running.delete(job.id);
+      // A job that asked to run again at once may have been claimed again before this.
+      if (this.#running.get(job.id) === run) this.#running.delete(job.id);
       this.#loop.wake();
     });
     this.#running.set(job.id, run);
@@ -134,10 +135,10 @@ export class JobRunner {
       attempt: job.attempt,
     };
     const outcome = await this.#handle(job, fence);
-    if (outcome) await this.#write(fence, job, outcome);
+    if (outcome === 'lost' || !(await this.#write(fence, job, outcome))) await this.#countZombie(job);
   }
 
-  async #handle(job: ClaimedJob, fence: JobFence): Promise<JobOutcome | undefined> {
+  async #handle(job: ClaimedJob, fence: JobFence): Promise<JobOutcome | 'lost'> {
     const { database, handlers, log } = this.#options;
     const handler = handlers[job.kind];
     if (!handler || !this.#work) return { kind: 'failed', error: `no handler for job kind ${job.kind}` };
@@ -153,31 +154,37 @@ export class JobRunner {
         fence: (tx) => holdFence(tx, fence),
       });
     } catch (error) {
-      if (error instanceof LeaseLost) return undefined;
-      if (isRetryable(error)) return { kind: 'again', afterMs: WRITE_RETRY_MS };
+      if (error instanceof LeaseLost) return 'lost';
+      const interrupted = error instanceof ScopeEnded && scope.ended;
+      if (interrupted || isRetryable(error)) return { kind: 'again', afterMs: WRITE_RETRY_MS };
       log.error({ event: 'job_failed', kind: job.kind, err: error });
       return { kind: 'failed', error: error instanceof Error ? error.message : String(error) };
     }
   }
 
-  async #write(fence: JobFence, job: ClaimedJob, outcome: JobOutcome): Promise<void> {
-    const { database, log } = this.#options;
-    for (;;) {
+  /** False when the fence refused it: the job is another worker's by now. */
+  async #write(fence: JobFence, job: ClaimedJob, outcome: JobOutcome): Promise<boolean> {
+    const { database } = this.#options;
+    for (let again = false; ; again = true) {
       try {
         const ours = await database.withWorkspace(fence.workspaceId, (tx) =>
           writeOutcome(tx, fence, job, outcome),
         );
-        if (!ours) {
-          log.warn({ event: 'zombie_write', job: job.id, kind: job.kind });
-          await database.withSystem((tx) => queries.addZombieWrites(tx, 1));
-        }
-        return;
+        // A try whose answer was lost may have written it, and the fence refuses to write it twice.
+        return ours || again;
       } catch (error) {
         if (!isRetryable(error)) throw error;
-        if (this.#work?.ended) return;
+        // Then it is recovered with the session.
+        if (this.#work?.ended) return true;
         await this.#work?.sleep(WRITE_RETRY_MS).catch(() => {});
       }
     }
+  }
+
+  async #countZombie(job: ClaimedJob): Promise<void> {
+    const { database, log } = this.#options;
+    log.warn({ event: 'zombie_write', job: job.id, kind: job.kind });
+    await database.withSystem((tx) => queries.addZombieWrites(tx, 1)).catch(() => {});
   }
 }
 
@@ -188,7 +195,7 @@ async function holdFence(tx: Tx, fence: JobFence): Promise<void> {
 async function writeOutcome(tx: Tx, fence: JobFence, job: ClaimedJob, outcome: JobOutcome): Promise<boolean> {
   if (outcome.kind === 'done') return queries.finishJob(tx, fence, 'done', null);
   const again = nextRun(job, outcome);
-  if (!again) return queries.finishJob(tx, fence, 'dead', outcome.kind === 'failed' ? outcome.error : null);
+  if (!again) return queries.finishJob(tx, fence, 'dead', lastError(outcome));
   const ours = await queries.requeueJob(tx, fence, again);
   queries.wakeLane(tx, jobLane(fence.workspaceId), again.dueInMs);
   return ours;
@@ -198,7 +205,12 @@ function nextRun(job: ClaimedJob, outcome: Exclude<JobOutcome, { kind: 'done' }>
   if (outcome.kind === 'again') return { dueInMs: outcome.afterMs, failures: 0, error: null };
   const failures = job.failures + 1;
   if (outcome.permanent || failures >= FAILURES_MAX) return undefined;
-  return { dueInMs: backoffMs(failures, RETRY), failures, error: outcome.error };
+  return { dueInMs: backoffMs(failures, RETRY), failures, error: lastError(outcome) };
+}
+
+/** Without NUL, which Postgres keeps in no text. */
+function lastError(outcome: JobOutcome): string | null {
+  return outcome.kind === 'failed' ? outcome.error.replaceAll('\0', '') : null;
 }
 
 /** What a dead worker's jobs mean: they run again. For WorkerSession; a living worker excepts what it runs. */
