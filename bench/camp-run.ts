@@ -16,7 +16,7 @@ import { SENDER, TEMPLATE } from './sample-mail.ts';
 
 /** What sends most on two cores, where the workers, Postgres and the sink share them. */
 const WORKERS = 1;
-const CONNECTIONS = 200;
+const CONNECTIONS = 100;
 
 const CAMP = join(import.meta.dirname, '../bin/camp');
 const LOOK_AGAIN_MS = 200;
@@ -73,6 +73,7 @@ export async function runCampaign(bench: Bench, sink: Sink, recipients: number):
 
 /** Resolves when it has its session. Its IPC channel ends it when this process is gone. */
 async function startWorker(bench: Bench, databaseUrl: string, smtpUrl: string): Promise<ChildProcess> {
+  bench.scope.throwIfEnded();
   const { PATH, NODE_OPTIONS } = process.env;
   const child = spawn(CAMP, ['worker', '--connections', String(CONNECTIONS)], {
     env: { PATH, NODE_OPTIONS, DATABASE_URL: databaseUrl, SMTP_URL: smtpUrl },

@@ -8,6 +8,7 @@
  */
 import { parseArgs } from 'node:util';
 import { readChoice, readInteger } from '../server/cli/arguments.ts';
+import { explain, usageError } from '../server/cli/errors.ts';
 import { EXIT } from '../server/cli/exit-codes.ts';
 import { interruptScope } from '../server/cli/interrupt.ts';
 import { createOutput, type Output, table } from '../server/cli/output.ts';
@@ -43,25 +44,34 @@ async function main(): Promise<number> {
     return EXIT.ok;
   } catch (error) {
     if (scope.ended) return EXIT.interrupted;
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
-    return EXIT.failed;
+    const { sentence, exitCode } = explain(error, undefined);
+    process.stderr.write(`${sentence}\n`);
+    return exitCode;
   }
 }
 
 function readFlags() {
-  const { values } = parseArgs({
-    options: {
-      json: { type: 'boolean', default: false },
-      recipients: { type: 'string', default: String(RECIPIENTS) },
-      only: { type: 'string' },
-    },
-  });
+  const values = readArguments();
   const names = Object.keys(PARTS) as Part[];
   return {
     parts: values.only === undefined ? names : [readChoice(values.only, '--only', names)],
     recipients: readInteger(values.recipients, '--recipients', RECIPIENTS_MIN, RECIPIENTS_MAX),
     out: createOutput(values.json),
   };
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        json: { type: 'boolean', default: false },
+        recipients: { type: 'string', default: String(RECIPIENTS) },
+        only: { type: 'string' },
+      },
+    }).values;
+  } catch (error) {
+    throw usageError(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** An interruption does not wait for what runs: disposing of the resources ends it. */

@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { unavailable } from '../server/cli/errors.ts';
 import type { Bench } from './bench.ts';
 
 const SOURCE = '/usr/sbin/smtp-source';
@@ -63,7 +64,7 @@ function requirePostfix(bench: Bench): void {
   if (isInstalled()) return;
   if (process.getuid?.() === 0) install(bench);
   if (!isInstalled())
-    throw new Error(
+    throw unavailable(
       'smtp-source and smtp-sink are not here: run `apt-get install postfix`, or measure a part that needs no mail server (--only import, freeze or claim).',
     );
 }

@@ -59,6 +59,13 @@ CREATE TABLE worker (
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON worker TO camp_system;
 
+-- True while nobody declared the worker dead. Its row cannot be locked for its deletion until the caller's transaction
+-- ends: what that one claims is there when the rows of the worker are recovered for the last time.
+CREATE FUNCTION hold_worker(worker_id uuid) RETURNS boolean LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
+  AS 'SELECT true FROM worker WHERE id = worker_id AND dead_at IS NULL FOR KEY SHARE';
+REVOKE EXECUTE ON FUNCTION hold_worker(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hold_worker(uuid) TO camp_app;
+
 -- A way out (this relay, that pool of addresses). Its trouble is its own: it pauses the lanes that use it.
 CREATE TABLE route (
   workspace_id uuid NOT NULL,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { until } from '../../test/support/campaign.ts';
 import { type Cutter, startCutter } from '../../test/support/cutter.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
@@ -23,12 +23,12 @@ after(async () => {
   assert.deepEqual(openScopeNames(), []);
 });
 
-function newJobs(): Promise<TestJobs> {
-  return TestJobs.inNewWorkspace(db.database);
+function newJobs(t: TestContext): Promise<TestJobs> {
+  return TestJobs.inNewWorkspace(t, db.database);
 }
 
-test('what a worker did that was declared dead is taken back, counted, and done once by another', async () => {
-  const jobs = await newJobs();
+test('what a worker did that was declared dead is taken back, counted, and done once by another', async (t) => {
+  const jobs = await newJobs(t);
   const { workspaceId } = jobs;
   const before = await zombieWrites(db.database);
   const [begun, frozen] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -46,11 +46,11 @@ test('what a worker did that was declared dead is taken back, counted, and done 
       return { kind: 'done' };
     };
   await jobs.enqueue({ kind: 'bill' });
-  const zombie = startTestRunner(db.database, { bill: bill('zombie', frozen.promise) });
+  const zombie = startTestRunner(t, db.database, { bill: bill('zombie', frozen.promise) });
   await begun.promise;
   const zombieEnded = zombie.drain();
   await db.database.withWorkspace(workspaceId, (tx) => recoverJobsOf(tx, workspaceId, zombie.workerId));
-  const other = startTestRunner(db.database, { bill: bill('other', Promise.resolve()) });
+  const other = startTestRunner(t, db.database, { bill: bill('other', Promise.resolve()) });
   const job = await jobs.untilDone();
   frozen.resolve();
   await Promise.all([zombieEnded, other.drain()]);
@@ -60,12 +60,12 @@ test('what a worker did that was declared dead is taken back, counted, and done 
   assert.equal(await zombieWrites(db.database), before + 1);
 });
 
-test('the outcome of a worker that was declared dead is dropped and counted', async () => {
-  const jobs = await newJobs();
+test('the outcome of a worker that was declared dead is dropped and counted', async (t) => {
+  const jobs = await newJobs(t);
   const { workspaceId } = jobs;
   const before = await zombieWrites(db.database);
   await jobs.enqueue({ kind: 'report' });
-  const zombie = startTestRunner(db.database, {
+  const zombie = startTestRunner(t, db.database, {
     report: async () => {
       await db.database.withWorkspace(workspaceId, (tx) => recoverJobsOf(tx, workspaceId, zombie.workerId));
       void zombie.drain();
@@ -78,11 +78,11 @@ test('the outcome of a worker that was declared dead is dropped and counted', as
   assert.deepEqual([job.state, job.attempt, job.finished], ['queued', 1, false]);
 });
 
-test('a job that is interrupted runs again and has not failed', async () => {
-  const jobs = await newJobs();
+test('a job that is interrupted runs again and has not failed', async (t) => {
+  const jobs = await newJobs(t);
   const begun = Promise.withResolvers<void>();
   await jobs.enqueue({ kind: 'long' });
-  const runner = startTestRunner(db.database, {
+  const runner = startTestRunner(t, db.database, {
     long: async ({ scope }) => {
       begun.resolve();
       await scope.sleep(HOUR_MS);
@@ -105,14 +105,14 @@ async function throughCutter(work: (cutter: Cutter, database: Database) => Promi
   await cutter.stop();
 }
 
-test('a job whose end was written and whose worker did not hear of it is done once, and nobody is a zombie', async () => {
-  const jobs = await newJobs();
+test('a job whose end was written and whose worker did not hear of it is done once, and nobody is a zombie', async (t) => {
+  const jobs = await newJobs(t);
   const before = await zombieWrites(db.database);
   let runs = 0;
   await jobs.enqueue({ kind: 'once' });
   await throughCutter(async (cutter, database) => {
     cutter.cutAfterCommit('finished_at = now()');
-    const runner = startTestRunner(database, {
+    const runner = startTestRunner(t, database, {
       once: async () => {
         runs += 1;
         return { kind: 'done' };
@@ -126,12 +126,12 @@ test('a job whose end was written and whose worker did not hear of it is done on
   assert.equal(await zombieWrites(db.database), before);
 });
 
-test('a job whose claim was written and whose worker did not hear of it is claimed again', async () => {
-  const jobs = await newJobs();
+test('a job whose claim was written and whose worker did not hear of it is claimed again', async (t) => {
+  const jobs = await newJobs(t);
   await jobs.enqueue({ kind: 'lost' });
   await throughCutter(async (cutter, database) => {
     cutter.cutAfterCommit('due AS MATERIALIZED');
-    const runner = startTestRunner(db.database, { lost: async () => ({ kind: 'done' }) }, database);
+    const runner = startTestRunner(t, db.database, { lost: async () => ({ kind: 'done' }) }, database);
     const job = await jobs.untilDone();
     assert.equal(job.attempt, 2);
     await runner.drain();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { until } from '../../test/support/campaign.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
 import { startTestRunner, TestJobs } from '../../test/support/jobs.ts';
@@ -19,15 +19,15 @@ after(async () => {
   assert.deepEqual(openScopeNames(), []);
 });
 
-function newJobs(): Promise<TestJobs> {
-  return TestJobs.inNewWorkspace(db.database);
+function newJobs(t: TestContext): Promise<TestJobs> {
+  return TestJobs.inNewWorkspace(t, db.database);
 }
 
-test('a job runs once, with its key and its arguments', async () => {
-  const jobs = await newJobs();
+test('a job runs once, with its key and its arguments', async (t) => {
+  const jobs = await newJobs(t);
   const runs: unknown[] = [];
   await jobs.enqueue({ kind: 'welcome', key: 'anna', args: { name: 'Zoë' } });
-  const runner = startTestRunner(db.database, {
+  const runner = startTestRunner(t, db.database, {
     welcome: async (job) => {
       runs.push([job.workspaceId, job.key, job.args, job.failures]);
       return { kind: 'done' };
@@ -39,8 +39,8 @@ test('a job runs once, with its key and its arguments', async () => {
   assert.deepEqual([job.attempt, job.finished, job.lastError], [1, true, null]);
 });
 
-test('a change that is taken back takes its job back', async () => {
-  const jobs = await newJobs();
+test('a change that is taken back takes its job back', async (t) => {
+  const jobs = await newJobs(t);
   const change = db.database.withWorkspace(jobs.workspaceId, async (tx) => {
     await enqueueJob(tx, jobs.workspaceId, { kind: 'welcome' });
     throw new Error('taken back');
@@ -49,18 +49,18 @@ test('a change that is taken back takes its job back', async () => {
   assert.deepEqual(await jobs.rows(), []);
 });
 
-test('asking twice for the same is asking once, until it is done', async () => {
-  const jobs = await newJobs();
+test('asking twice for the same is asking once, until it is done', async (t) => {
+  const jobs = await newJobs(t);
   assert.equal(await jobs.enqueue({ kind: 'tidy', key: 'a' }), true);
   assert.equal(await jobs.enqueue({ kind: 'tidy', key: 'a' }), false);
   assert.equal(await jobs.enqueue({ kind: 'tidy', key: 'b' }), true);
-  assert.equal(await (await newJobs()).enqueue({ kind: 'tidy', key: 'a' }), true);
+  assert.equal(await (await newJobs(t)).enqueue({ kind: 'tidy', key: 'a' }), true);
   let runs = 0;
   const tidy: JobHandler = async () => {
     runs += 1;
     return { kind: 'done' };
   };
-  const runner = startTestRunner(db.database, { tidy });
+  const runner = startTestRunner(t, db.database, { tidy });
   await until(async () => (await jobs.rows()).every(({ state }) => state === 'done'), 'both done');
   await until(async () => runs === 3, 'the other workspace’s too');
   assert.equal(await jobs.enqueue({ kind: 'tidy', key: 'a' }), true);
@@ -68,11 +68,11 @@ test('asking twice for the same is asking once, until it is done', async () => {
   await runner.drain();
 });
 
-test('a job for later is not run before, unless it is asked for now', async () => {
-  const [later, hastened] = [await newJobs(), await newJobs()];
+test('a job for later is not run before, unless it is asked for now', async (t) => {
+  const [later, hastened] = [await newJobs(t), await newJobs(t)];
   for (const jobs of [later, hastened]) await jobs.enqueue({ kind: 'remind', key: 'x', dueInMs: HOUR_MS });
   await hastened.enqueue({ kind: 'remind', key: 'x' });
-  const runner = startTestRunner(db.database, { remind: async () => ({ kind: 'done' }) });
+  const runner = startTestRunner(t, db.database, { remind: async () => ({ kind: 'done' }) });
   await hastened.untilDone();
   const waiting = await later.only();
   assert.deepEqual([waiting.state, waiting.attempt], ['queued', 0]);
@@ -81,11 +81,11 @@ test('a job for later is not run before, unless it is asked for now', async () =
   await runner.drain();
 });
 
-test('a job that is not finished yet runs again and again without having failed', async () => {
-  const jobs = await newJobs();
+test('a job that is not finished yet runs again and again without having failed', async (t) => {
+  const jobs = await newJobs(t);
   await jobs.enqueue({ kind: 'advance' });
   let runs = 0;
-  const runner = startTestRunner(db.database, {
+  const runner = startTestRunner(t, db.database, {
     advance: async () => {
       runs += 1;
       return runs < 25 ? { kind: 'again', afterMs: 0 } : { kind: 'done' };
@@ -96,10 +96,10 @@ test('a job that is not finished yet runs again and again without having failed'
   assert.deepEqual([runs, job.attempt, job.failures], [25, 25, 0]);
 });
 
-test('a job that fails is tried again later, and given up with its last error when it goes on failing', async () => {
-  const jobs = await newJobs();
+test('a job that fails is tried again later, and given up with its last error when it goes on failing', async (t) => {
+  const jobs = await newJobs(t);
   await jobs.enqueue({ kind: 'upload' });
-  const runner = startTestRunner(db.database, {
+  const runner = startTestRunner(t, db.database, {
     upload: async ({ failures }) => ({ kind: 'failed', error: `refused ${failures}` }),
   });
   const once = await jobs.untilOnly('one failure', ({ failures }) => failures === 1);
@@ -115,10 +115,10 @@ test('a job that fails is tried again later, and given up with its last error wh
   assert.deepEqual([dead.lastError, dead.finished, dead.dueInMs], ['refused 19', true, null]);
 });
 
-test('a job that can never succeed is given up at once, and may be asked for again', async () => {
-  const jobs = await newJobs();
+test('a job that can never succeed is given up at once, and may be asked for again', async (t) => {
+  const jobs = await newJobs(t);
   await jobs.enqueue({ kind: 'import', key: 'file' });
-  const runner = startTestRunner(db.database, {
+  const runner = startTestRunner(t, db.database, {
     import: async () => ({ kind: 'failed', error: 'no such file', permanent: true }),
   });
   const job = await jobs.untilOnly('given up', ({ state }) => state === 'dead');
@@ -127,11 +127,11 @@ test('a job that can never succeed is given up at once, and may be asked for aga
   assert.equal(await jobs.enqueue({ kind: 'import', key: 'file' }), true);
 });
 
-test('a handler with a mistake, or none at all, fails its job and no other', async () => {
-  const [broken, unknown, well] = [await newJobs(), await newJobs(), await newJobs()];
+test('a handler with a mistake, or none at all, fails its job and no other', async (t) => {
+  const [broken, unknown, well] = [await newJobs(t), await newJobs(t), await newJobs(t)];
   await broken.enqueue({ kind: 'broken' });
   await unknown.enqueue({ kind: 'of a newer version' });
-  const runner = startTestRunner(db.database, {
+  const runner = startTestRunner(t, db.database, {
     broken: () => Promise.reject(new Error('cannot read\0 undefined')),
     well: async () => ({ kind: 'done' }),
   });
@@ -144,10 +144,10 @@ test('a handler with a mistake, or none at all, fails its job and no other', asy
   await runner.drain();
 });
 
-test('a worker that is stopped lets its jobs finish, and begins no other', async () => {
-  const jobs = await newJobs();
+test('a worker that is stopped lets its jobs finish, and begins no other', async (t) => {
+  const jobs = await newJobs(t);
   const [begun, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const runner = startTestRunner(db.database, {
+  const runner = startTestRunner(t, db.database, {
     slow: async () => {
       begun.resolve();
       await release.promise;
@@ -167,12 +167,12 @@ test('a worker that is stopped lets its jobs finish, and begins no other', async
   );
 });
 
-test('a workspace with many jobs does not hold up another’s one', async () => {
-  const [busy, quiet] = [await newJobs(), await newJobs()];
+test('a workspace with many jobs does not hold up another’s one', async (t) => {
+  const [busy, quiet] = [await newJobs(t), await newJobs(t)];
   const order: string[] = [];
   for (let number = 0; number < 30; number += 1) await busy.enqueue({ kind: 'tick' });
   await quiet.enqueue({ kind: 'tick' });
-  const runner = startTestRunner(db.database, {
+  const runner = startTestRunner(t, db.database, {
     tick: async ({ workspaceId }) => {
       order.push(workspaceId);
       return { kind: 'done' };

@@ -83,6 +83,7 @@ export class JobRunner {
     this.#options = options;
     const reader: LaneReader<ClaimedJob> = {
       queue: 'job',
+      workerId: options.workerId,
       claim: (tx, lane, limit) => queries.claimJobs(tx, lane.workspaceId, options.workerId, limit),
       earliestDue: (tx, lane) => queries.earliestDueJob(tx, lane.workspaceId),
       free: () => JOBS_AT_ONCE - this.#running.size,

@@ -18,6 +18,8 @@ const DATABASE_AWAY_RETRY_MS = 300;
 
 export interface LaneReader<Row> {
   queue: QueueName;
+  /** For whom the rows are claimed: a worker that was declared dead gets none. */
+  workerId: string;
   /** Takes up to `limit` due rows of the lane for this worker. */
   claim(tx: Tx, lane: DueLane, limit: number): Promise<Row[]>;
   /** When the earliest row that still waits in the lane is due. */
@@ -107,6 +109,7 @@ function claimFromLane<Row>(
   limit: number,
 ): Promise<Row[]> {
   return database.withWorkspace(lane.workspaceId, async (tx) => {
+    if (!(await queries.holdWorker(tx, reader.workerId))) return [];
     const rows = await reader.claim(tx, lane, limit);
     await queries.serveLane(tx, lane);
     if (rows.length < limit) await queries.setLaneDue(tx, lane, await reader.earliestDue(tx, lane));

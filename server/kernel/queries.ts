@@ -68,6 +68,20 @@ export async function declareDeadWorkers(tx: Tx): Promise<string[]> {
   return rows.map((row) => row.id);
 }
 
+/** Of the dead workers, those of whom no open transaction claims anything: nothing will be theirs any more. */
+export async function quietDeadWorkers(tx: Tx): Promise<Set<string>> {
+  const rows = await tx.query<{ id: string }>(
+    sql`SELECT id FROM worker WHERE dead_at IS NOT NULL FOR UPDATE SKIP LOCKED`,
+  );
+  return new Set(rows.map((row) => row.id));
+}
+
+/** False: somebody declared this worker dead, and it must not claim. See hold_worker in migrations/0001_kernel.sql. */
+export async function holdWorker(tx: Tx, id: string): Promise<boolean> {
+  const [row] = await tx.query<{ alive: boolean | null }>(sql`SELECT hold_worker(${id}) AS alive`);
+  return row?.alive === true;
+}
+
 export function deleteWorker(tx: Tx, id: string) {
   return tx.query(sql`DELETE FROM worker WHERE id = ${id}`);
 }

@@ -87,11 +87,14 @@ export class WorkerSession {
     const { database, log, recover } = this.#options;
     const dead = await database.withSystem((tx) => queries.declareDeadWorkers(tx));
     if (dead.length === 0) return;
+    // Asked before the recovery: a claim that commits later than it is found by the next one.
+    const quiet = await database.withSystem((tx) => queries.quietDeadWorkers(tx));
     const workspaceIds = await database.withSystem((tx) => queries.allWorkspaceIds(tx));
     for (const deadWorkerId of dead) {
       for (const workspaceId of workspaceIds)
         for (const rows of recover)
           await database.withWorkspace(workspaceId, (tx) => rows(tx, workspaceId, deadWorkerId));
+      if (!quiet.has(deadWorkerId)) continue;
       await database.withSystem((tx) => queries.deleteWorker(tx, deadWorkerId));
       log.info({ event: 'worker_recovered', worker: deadWorkerId });
     }

@@ -102,6 +102,7 @@ export class Pump {
     const free = () => readyMax - this.#slots.ready.length;
     return {
       queue: 'message',
+      workerId,
       free: () => (free() < readyMax / 2 ? 0 : free()),
       turn: (lane, limit) => this.#turn(lane, Math.min(limit, CLAIM_ROWS_MAX)),
       prepare: (lane) => this.#prepare(lane),

@@ -153,21 +153,19 @@ async function runCopy(
   changes: Change[],
   crash: (rig: Rig) => Promise<void>,
 ): Promise<CheckResult & { zombieWrites: number }> {
+  await using cleanup = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'camp-planted-'));
+  cleanup.defer(() => rm(folder, { recursive: true }));
   const { directUrl, drop } = await createTestDatabase();
+  cleanup.defer(drop);
   const root = await changedCopy(folder, changes);
   const rig = await Rig.start({ databaseUrl: directUrl, folder, recipients: RECIPIENTS, root });
-  try {
-    await crash(rig);
-    // A bug may well keep a campaign from its end.
-    const seen = async () => (await rig.sink.report()).duplicates > 0 || (await rig.hasFinished());
-    await rig.waitFor(FINISH_MS_MAX, seen);
-    return { ...(await rig.check(2 * CONNECTIONS)), zombieWrites: await rig.zombieWrites() };
-  } finally {
-    await rig.stop();
-    await drop();
-    await rm(folder, { recursive: true });
-  }
+  cleanup.defer(() => rig.stop());
+  await crash(rig);
+  // A bug may well keep a campaign from its end.
+  const seen = async () => (await rig.sink.report()).duplicates > 0 || (await rig.hasFinished());
+  await rig.waitFor(FINISH_MS_MAX, seen);
+  return { ...(await rig.check(2 * CONNECTIONS)), zombieWrites: await rig.zombieWrites() };
 }
 
 async function refuseAtTheDot(rig: Rig): Promise<void> {

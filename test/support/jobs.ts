@@ -1,5 +1,6 @@
 /** Jobs as a test sees them: asked for, run in this process, and looked at as rows. */
 import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
 import type { Database } from '../../server/kernel/database.ts';
 import { newId } from '../../server/kernel/ids.ts';
 import { enqueueJob, type JobHandler, JobRunner, type NewJob } from '../../server/kernel/jobs.ts';
@@ -18,7 +19,7 @@ export interface JobRow {
   dueInMs: number | null;
 }
 
-/** The jobs of one new workspace. */
+/** The jobs of one new workspace, gone when the test ends. */
 export class TestJobs {
   readonly workspaceId = newId();
   readonly #database: Database;
@@ -27,12 +28,13 @@ export class TestJobs {
     this.#database = database;
   }
 
-  static async inNewWorkspace(database: Database): Promise<TestJobs> {
+  static async inNewWorkspace(t: TestContext, database: Database): Promise<TestJobs> {
     const jobs = new TestJobs(database);
     const { workspaceId } = jobs;
     await database.withWorkspace(workspaceId, (tx) =>
       tx.query(sql`INSERT INTO workspace (workspace_id, name) VALUES (${workspaceId}, 'test')`),
     );
+    t.after(() => database.withWorkspace(workspaceId, (tx) => tx.query(sql`DELETE FROM job`)));
     return jobs;
   }
 
@@ -83,7 +85,11 @@ export interface TestRunner {
   drain(): Promise<void>;
 }
 
-export function startTestRunner(database: Database, handlers: Record<string, JobHandler>): TestRunner {
+export function startTestRunner(
+  t: TestContext,
+  database: Database,
+  handlers: Record<string, JobHandler>,
+): TestRunner {
   const workerId = newId();
   const scope = Scope.root('runner');
   const runner = new JobRunner({ database, log: createLog('silent'), workerId, handlers });
@@ -92,6 +98,7 @@ export function startTestRunner(database: Database, handlers: Record<string, Job
     scope.cancel('drain');
     return run;
   };
+  t.after(drain);
   return { workerId, runner, drain };
 }
 
