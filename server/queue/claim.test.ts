@@ -108,8 +108,9 @@ test('somebody who left between launch and claim is not written to', async () =>
 
 test('every statement of the hot path is planned along its index, and the claim sorts nothing', async () => {
   const campaign = await frozen(2);
-  const of = { ...campaign, workerId: newId() };
-  const rows = { contactIds: [newId(), newId()], attempts: [1, 1] };
+  const of = { ...campaign, workerId: newId(), attempt: 1 };
+  const contactIds = [newId(), newId()];
+  const accepted = { from: 'committing', to: 'accepted', dueInMs: null, spent: false };
   await db.database.withWorkspace(campaign.workspaceId, (tx) =>
     tx.query(sql`
       INSERT INTO message (workspace_id, campaign_id, contact_id, lane, state, due_at, email)
@@ -121,14 +122,8 @@ test('every statement of the hot path is planned along its index, and the claim 
     explained(tx, async (spy) => {
       await queries.claimMessages(spy, { ...of, lane: 0, limit: 500, from: null });
       await queries.earliestDueMessage(spy, { ...of, lane: 0 });
-      await queries.markCommitting(spy, of, rows);
-      await queries.settleMessages(spy, of, {
-        ...rows,
-        from: ['claimed', 'claimed'],
-        to: ['accepted', 'accepted'],
-        dueInMs: [null, null],
-        spent: [0, 0],
-      });
+      await queries.markCommitting(spy, of, contactIds);
+      await queries.settleMessages(spy, of, accepted, contactIds);
       await queries.cancelWaiting(spy, of, 100);
       await queries.recoverMessages(spy, of.workspaceId, of.workerId);
     }),

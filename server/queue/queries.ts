@@ -75,85 +75,75 @@ export async function earliestDueMessage(tx: Tx, of: CampaignKey & { lane: numbe
   return row?.due_at ?? null;
 }
 
-export interface Fenced {
-  contactIds: string[];
-  attempts: number[];
+/** Whose rows a write may touch. */
+export interface Fence extends CampaignKey {
+  workerId: string;
+  attempt: number;
 }
 
 /**
  * claimed → committing: the mark before the dot. Gives the contacts that may be sent; the others are not this worker's
  * any more, or their campaign does not send now, so that a pause bites here even for rows that were claimed before it.
- * IS NOT DISTINCT FROM keeps the planner on the primary key: the index of rows in flight would read all of a worker's.
+ *
+ * A batch is written by = ANY and one attempt a statement, not by a join with unnest: on tables whose statistics are
+ * young the planner takes a join for tiny and its work grows with the square of the batch. IS NOT DISTINCT FROM keeps
+ * it on the primary key: the index of rows in flight would read all of a worker's.
  */
-export async function markCommitting(
-  tx: Tx,
-  of: CampaignKey & { workerId: string },
-  rows: Fenced,
-): Promise<string[]> {
+export async function markCommitting(tx: Tx, of: Fence, contactIds: string[]): Promise<string[]> {
   const marked = await tx.query<{ contact_id: string }>(sql`
-    UPDATE message m SET state = 'committing'
-    FROM unnest(${rows.contactIds}::uuid[], ${rows.attempts}::int[]) AS t(contact_id, attempt)
-    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId}
-      AND m.contact_id = ANY (${rows.contactIds}::uuid[]) AND m.contact_id = t.contact_id
-      AND m.worker_id IS NOT DISTINCT FROM ${of.workerId}::uuid AND m.attempt = t.attempt AND m.state = 'claimed'
+    UPDATE message SET state = 'committing'
+    WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
+      AND contact_id = ANY (${contactIds}::uuid[])
+      AND worker_id IS NOT DISTINCT FROM ${of.workerId}::uuid AND attempt = ${of.attempt} AND state = 'claimed'
       AND EXISTS (SELECT FROM campaign c WHERE c.workspace_id = ${of.workspaceId} AND c.id = ${of.campaignId}
         AND c.state IN ('sending', 'finishing'))
-    RETURNING m.contact_id`);
+    RETURNING contact_id`);
   return marked.map((row) => row.contact_id);
 }
 
 /** After a commit whose answer was lost: which of these marks are there already. */
-export async function alreadyCommitting(
-  tx: Tx,
-  of: CampaignKey & { workerId: string },
-  rows: Fenced,
-): Promise<string[]> {
+export async function alreadyCommitting(tx: Tx, of: Fence, contactIds: string[]): Promise<string[]> {
   const marked = await tx.query<{ contact_id: string }>(sql`
-    SELECT m.contact_id FROM message m
-    JOIN unnest(${rows.contactIds}::uuid[], ${rows.attempts}::int[]) AS t(contact_id, attempt)
-      ON m.contact_id = t.contact_id AND m.attempt = t.attempt
-    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId}
-      AND m.contact_id = ANY (${rows.contactIds}::uuid[])
-      AND m.worker_id IS NOT DISTINCT FROM ${of.workerId}::uuid AND m.state = 'committing'`);
+    SELECT contact_id FROM message
+    WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
+      AND contact_id = ANY (${contactIds}::uuid[])
+      AND worker_id IS NOT DISTINCT FROM ${of.workerId}::uuid AND attempt = ${of.attempt} AND state = 'committing'`);
   return marked.map((row) => row.contact_id);
 }
 
-export interface SettledColumns extends Fenced {
-  from: string[];
-  to: string[];
+export interface Settlement {
+  from: string;
+  to: string;
   /** null: the state is not one that waits. */
-  dueInMs: (number | null)[];
-  /** 1 when the attempt spent a try. */
-  spent: number[];
+  dueInMs: number | null;
+  /** True when the attempt spent a try. */
+  spent: boolean;
 }
 
-/** Writes results, fenced by worker, attempt and the state that the worker believes in; gives what was written. */
+/** Writes one result of many messages, fenced also by the state that the worker believes in; gives what was written. */
 export async function settleMessages(
   tx: Tx,
-  of: CampaignKey & { workerId: string },
-  rows: SettledColumns,
+  of: Fence,
+  { from, to, dueInMs, spent }: Settlement,
+  contactIds: string[],
 ): Promise<string[]> {
   const settled = await tx.query<{ contact_id: string }>(sql`
-    UPDATE message m SET state = t.to_state, worker_id = NULL, deferrals = m.deferrals + t.spent,
-      due_at = now() + t.due_in_ms * interval '1 ms'
-    FROM unnest(${rows.contactIds}::uuid[], ${rows.attempts}::int[], ${rows.from}::text[], ${rows.to}::text[],
-      ${rows.dueInMs}::float8[], ${rows.spent}::int[])
-      AS t(contact_id, attempt, from_state, to_state, due_in_ms, spent)
-    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId}
-      AND m.contact_id = ANY (${rows.contactIds}::uuid[]) AND m.contact_id = t.contact_id
-      AND m.worker_id IS NOT DISTINCT FROM ${of.workerId}::uuid AND m.attempt = t.attempt AND m.state = t.from_state
-    RETURNING m.contact_id`);
+    UPDATE message SET state = ${to}, worker_id = NULL, deferrals = deferrals + ${spent ? 1 : 0}::smallint,
+      due_at = now() + ${dueInMs}::float8 * interval '1 ms'
+    WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
+      AND contact_id = ANY (${contactIds}::uuid[])
+      AND worker_id IS NOT DISTINCT FROM ${of.workerId}::uuid AND attempt = ${of.attempt} AND state = ${from}
+    RETURNING contact_id`);
   return settled.map((row) => row.contact_id);
 }
 
 /** After a commit whose answer was lost: which of these results are there already. */
-export async function alreadySettled(tx: Tx, of: CampaignKey, rows: SettledColumns): Promise<string[]> {
+export async function alreadySettled(tx: Tx, of: Fence, to: string, contactIds: string[]): Promise<string[]> {
   const settled = await tx.query<{ contact_id: string }>(sql`
-    SELECT m.contact_id FROM message m
-    JOIN unnest(${rows.contactIds}::uuid[], ${rows.attempts}::int[], ${rows.to}::text[]) AS t(contact_id, attempt, to_state)
-      ON m.contact_id = t.contact_id AND m.attempt = t.attempt AND m.state = t.to_state
-    WHERE m.workspace_id = ${of.workspaceId} AND m.campaign_id = ${of.campaignId}
-      AND m.contact_id = ANY (${rows.contactIds}::uuid[]) AND m.worker_id IS NULL`);
+    SELECT contact_id FROM message
+    WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
+      AND contact_id = ANY (${contactIds}::uuid[])
+      AND worker_id IS NULL AND attempt = ${of.attempt} AND state = ${to}`);
   return settled.map((row) => row.contact_id);
 }
 

@@ -204,15 +204,18 @@ type Of = queries.CampaignKey & { workerId: string };
 
 /** Contacts whose mark is durable when the transaction commits. */
 async function writeMarks(tx: Tx, of: Of, marks: Mark[], moves: Moves, again: boolean): Promise<Set<string>> {
-  if (marks.length === 0) return new Set();
-  const rows = {
-    contactIds: marks.map((mark) => mark.message.contactId),
-    attempts: marks.map((mark) => mark.message.attempt),
-  };
-  const before = again ? await queries.alreadyCommitting(tx, of, rows) : [];
-  const fresh = await queries.markCommitting(tx, of, rows);
-  moves.move('claimed', 'committing', fresh.length);
-  return new Set([...before, ...fresh]);
+  const groups = Map.groupBy(marks, (mark) => mark.message.attempt);
+  const written = await Promise.all(
+    [...groups].map(async ([attempt, group]) => {
+      const contactIds = group.map((mark) => mark.message.contactId);
+      const fence = { ...of, attempt };
+      const before = again ? await queries.alreadyCommitting(tx, fence, contactIds) : [];
+      const fresh = await queries.markCommitting(tx, fence, contactIds);
+      moves.move('claimed', 'committing', fresh.length);
+      return [...before, ...fresh];
+    }),
+  );
+  return new Set(written.flat());
 }
 
 interface Settled {
@@ -228,21 +231,28 @@ async function writeResults(
   moves: Moves,
   again: boolean,
 ): Promise<Settled> {
-  if (results.length === 0) return { fresh: [], before: 0 };
-  const rows: queries.SettledColumns = {
-    contactIds: results.map((result) => result.message.contactId),
-    attempts: results.map((result) => result.message.attempt),
-    from: results.map((result) => result.from),
-    to: results.map((result) => result.to),
-    dueInMs: results.map((result) => result.dueInMs),
-    spent: results.map((result) => (result.spent ? 1 : 0)),
-  };
-  const before = again ? (await queries.alreadySettled(tx, of, rows)).length : 0;
-  const written = new Set(await queries.settleMessages(tx, of, rows));
-  const fresh = results.filter((result) => written.has(result.message.contactId));
-  for (const result of fresh) moves.move(result.from, result.to);
+  const groups = Map.groupBy(
+    results,
+    ({ message, from, to, dueInMs, spent }) => `${message.attempt} ${from} ${to} ${dueInMs} ${spent}`,
+  );
+  const written = await Promise.all(
+    [...groups.values()].map((group) => writeGroup(tx, of, group, moves, again)),
+  );
+  const fresh = written.flatMap((group) => group.fresh);
   recordEvents(tx, of.workspaceId, of.campaignId, fresh.flatMap(eventOf));
-  return { fresh, before };
+  return { fresh, before: written.reduce((sum, group) => sum + group.before, 0) };
+}
+
+/** Results that differ in nothing but the contact. */
+async function writeGroup(tx: Tx, of: Of, group: Result[], moves: Moves, again: boolean): Promise<Settled> {
+  const [like] = group;
+  if (!like) return { fresh: [], before: 0 };
+  const fence = { ...of, attempt: like.message.attempt };
+  const contactIds = group.map((result) => result.message.contactId);
+  const before = again ? (await queries.alreadySettled(tx, fence, like.to, contactIds)).length : 0;
+  const written = new Set(await queries.settleMessages(tx, fence, like, contactIds));
+  moves.move(like.from, like.to, written.size);
+  return { fresh: group.filter((result) => written.has(result.message.contactId)), before };
 }
 
 function eventOf({ message, event }: Result): MessageEvent[] {
