@@ -46,11 +46,11 @@ test('what a worker did that was declared dead is taken back, counted, and done 
       return { kind: 'done' };
     };
   await jobs.enqueue({ kind: 'bill' });
-  const zombie = startTestRunner(t, db.database, { bill: bill('zombie', frozen.promise) });
+  const zombie = await startTestRunner(t, db.database, { bill: bill('zombie', frozen.promise) });
   await begun.promise;
   const zombieEnded = zombie.drain();
   await db.database.withWorkspace(workspaceId, (tx) => recoverJobsOf(tx, workspaceId, zombie.workerId));
-  const other = startTestRunner(t, db.database, { bill: bill('other', Promise.resolve()) });
+  const other = await startTestRunner(t, db.database, { bill: bill('other', Promise.resolve()) });
   const job = await jobs.untilDone();
   frozen.resolve();
   await Promise.all([zombieEnded, other.drain()]);
@@ -64,14 +64,14 @@ test('the outcome of a worker that was declared dead is dropped and counted', as
   const jobs = await newJobs(t);
   const { workspaceId } = jobs;
   const before = await zombieWrites(db.database);
-  await jobs.enqueue({ kind: 'report' });
-  const zombie = startTestRunner(t, db.database, {
+  const zombie = await startTestRunner(t, db.database, {
     report: async () => {
       await db.database.withWorkspace(workspaceId, (tx) => recoverJobsOf(tx, workspaceId, zombie.workerId));
       void zombie.drain();
       return { kind: 'done' };
     },
   });
+  await jobs.enqueue({ kind: 'report' });
   await until(async () => (await zombieWrites(db.database)) === before + 1, 'the zombie is counted');
   await zombie.drain();
   const job = await jobs.only();
@@ -82,7 +82,7 @@ test('a job that is interrupted runs again and has not failed', async (t) => {
   const jobs = await newJobs(t);
   const begun = Promise.withResolvers<void>();
   await jobs.enqueue({ kind: 'long' });
-  const runner = startTestRunner(t, db.database, {
+  const runner = await startTestRunner(t, db.database, {
     long: async ({ scope }) => {
       begun.resolve();
       await scope.sleep(HOUR_MS);
@@ -112,7 +112,7 @@ test('a job whose end was written and whose worker did not hear of it is done on
   await jobs.enqueue({ kind: 'once' });
   await throughCutter(async (cutter, database) => {
     cutter.cutAfterCommit('finished_at = now()');
-    const runner = startTestRunner(t, database, {
+    const runner = await startTestRunner(t, database, {
       once: async () => {
         runs += 1;
         return { kind: 'done' };
@@ -131,7 +131,7 @@ test('a job whose claim was written and whose worker did not hear of it is claim
   await jobs.enqueue({ kind: 'lost' });
   await throughCutter(async (cutter, database) => {
     cutter.cutAfterCommit('due AS MATERIALIZED');
-    const runner = startTestRunner(t, db.database, { lost: async () => ({ kind: 'done' }) }, database);
+    const runner = await startTestRunner(t, database, { lost: async () => ({ kind: 'done' }) });
     const job = await jobs.untilDone();
     assert.equal(job.attempt, 2);
     await runner.drain();

@@ -27,7 +27,7 @@ test('a job runs once, with its key and its arguments', async (t) => {
   const jobs = await newJobs(t);
   const runs: unknown[] = [];
   await jobs.enqueue({ kind: 'welcome', key: 'anna', args: { name: 'Zoë' } });
-  const runner = startTestRunner(t, db.database, {
+  const runner = await startTestRunner(t, db.database, {
     welcome: async (job) => {
       runs.push([job.workspaceId, job.key, job.args, job.failures]);
       return { kind: 'done' };
@@ -60,7 +60,7 @@ test('asking twice for the same is asking once, until it is done', async (t) => 
     runs += 1;
     return { kind: 'done' };
   };
-  const runner = startTestRunner(t, db.database, { tidy });
+  const runner = await startTestRunner(t, db.database, { tidy });
   await until(async () => (await jobs.rows()).every(({ state }) => state === 'done'), 'both done');
   await until(async () => runs === 3, 'the other workspace’s too');
   assert.equal(await jobs.enqueue({ kind: 'tidy', key: 'a' }), true);
@@ -72,7 +72,7 @@ test('a job for later is not run before, unless it is asked for now', async (t) 
   const [later, hastened] = [await newJobs(t), await newJobs(t)];
   for (const jobs of [later, hastened]) await jobs.enqueue({ kind: 'remind', key: 'x', dueInMs: HOUR_MS });
   await hastened.enqueue({ kind: 'remind', key: 'x' });
-  const runner = startTestRunner(t, db.database, { remind: async () => ({ kind: 'done' }) });
+  const runner = await startTestRunner(t, db.database, { remind: async () => ({ kind: 'done' }) });
   await hastened.untilDone();
   const waiting = await later.only();
   assert.deepEqual([waiting.state, waiting.attempt], ['queued', 0]);
@@ -85,7 +85,7 @@ test('a job that is not finished yet runs again and again without having failed'
   const jobs = await newJobs(t);
   await jobs.enqueue({ kind: 'advance' });
   let runs = 0;
-  const runner = startTestRunner(t, db.database, {
+  const runner = await startTestRunner(t, db.database, {
     advance: async () => {
       runs += 1;
       return runs < 25 ? { kind: 'again', afterMs: 0 } : { kind: 'done' };
@@ -99,7 +99,7 @@ test('a job that is not finished yet runs again and again without having failed'
 test('a job that fails is tried again later, and given up with its last error when it goes on failing', async (t) => {
   const jobs = await newJobs(t);
   await jobs.enqueue({ kind: 'upload' });
-  const runner = startTestRunner(t, db.database, {
+  const runner = await startTestRunner(t, db.database, {
     upload: async ({ failures }) => ({ kind: 'failed', error: `refused ${failures}` }),
   });
   const once = await jobs.untilOnly('one failure', ({ failures }) => failures === 1);
@@ -118,7 +118,7 @@ test('a job that fails is tried again later, and given up with its last error wh
 test('a job that can never succeed is given up at once, and may be asked for again', async (t) => {
   const jobs = await newJobs(t);
   await jobs.enqueue({ kind: 'import', key: 'file' });
-  const runner = startTestRunner(t, db.database, {
+  const runner = await startTestRunner(t, db.database, {
     import: async () => ({ kind: 'failed', error: 'no such file', permanent: true }),
   });
   const job = await jobs.untilOnly('given up', ({ state }) => state === 'dead');
@@ -131,7 +131,7 @@ test('a handler with a mistake, or none at all, fails its job and no other', asy
   const [broken, unknown, well] = [await newJobs(t), await newJobs(t), await newJobs(t)];
   await broken.enqueue({ kind: 'broken' });
   await unknown.enqueue({ kind: 'of a newer version' });
-  const runner = startTestRunner(t, db.database, {
+  const runner = await startTestRunner(t, db.database, {
     broken: () => Promise.reject(new Error('cannot read\0 undefined')),
     well: async () => ({ kind: 'done' }),
   });
@@ -147,7 +147,7 @@ test('a handler with a mistake, or none at all, fails its job and no other', asy
 test('a worker that is stopped lets its jobs finish, and begins no other', async (t) => {
   const jobs = await newJobs(t);
   const [begun, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const runner = startTestRunner(t, db.database, {
+  const runner = await startTestRunner(t, db.database, {
     slow: async () => {
       begun.resolve();
       await release.promise;
@@ -172,7 +172,7 @@ test('a workspace with many jobs does not hold up another’s one', async (t) =>
   const order: string[] = [];
   for (let number = 0; number < 30; number += 1) await busy.enqueue({ kind: 'tick' });
   await quiet.enqueue({ kind: 'tick' });
-  const runner = startTestRunner(t, db.database, {
+  const runner = await startTestRunner(t, db.database, {
     tick: async ({ workspaceId }) => {
       order.push(workspaceId);
       return { kind: 'done' };

@@ -1,20 +1,25 @@
 /** The event log and the suppression list. */
 import type { Tx } from '../kernel/database.ts';
-import { sql } from '../kernel/sql.ts';
+import { sql, uuids } from '../kernel/sql.ts';
 
-export interface EventColumns {
-  contactIds: string[];
-  kinds: string[];
-  attempts: number[];
-  details: (string | null)[];
-  rules: (string | null)[];
+export interface LikeEvents {
+  kind: string;
+  attempt: number;
+  rule: string | null;
 }
 
-export function insertEvents(tx: Tx, workspaceId: string, campaignId: string, events: EventColumns) {
-  tx.atCommit(sql`
-    INSERT INTO event (workspace_id, campaign_id, contact_id, kind, attempt, detail, rule)
-    SELECT ${workspaceId}, ${campaignId}, t.* FROM unnest(${events.contactIds}::uuid[], ${events.kinds}::text[],
-      ${events.attempts}::int[], ${events.details}::text[], ${events.rules}::text[]) AS t`);
+/** Events that differ only in the contact and in what was said. */
+export function insertEvents(
+  tx: Tx,
+  of: { workspaceId: string; campaignId: string },
+  { kind, attempt, rule }: LikeEvents,
+  contactIds: string[],
+  details: (string | null)[],
+) {
+  return tx.atCommit(sql`
+    INSERT INTO event (workspace_id, campaign_id, kind, attempt, rule, contact_id, detail)
+    SELECT ${of.workspaceId}, ${of.campaignId}, ${kind}, ${attempt}, ${rule}, t.contact_id, t.detail
+    FROM unnest(${uuids(contactIds)}::uuid[], ${details}::text[]) AS t(contact_id, detail)`);
 }
 
 export function insertSuppressions(

@@ -22,14 +22,12 @@ export interface MessageEvent {
 }
 
 export function recordEvents(tx: Tx, workspaceId: string, campaignId: string, events: MessageEvent[]): void {
-  if (events.length === 0) return;
-  queries.insertEvents(tx, workspaceId, campaignId, {
-    contactIds: events.map((event) => event.contactId),
-    kinds: events.map((event) => event.kind),
-    attempts: events.map((event) => event.attempt),
-    details: events.map((event) => clean(event.detail)),
-    rules: events.map((event) => event.rule),
-  });
+  const groups = Map.groupBy(events, ({ kind, attempt, rule }) => `${kind} ${attempt} ${rule}`);
+  for (const group of groups.values()) {
+    const contactIds = group.map((event) => event.contactId);
+    const details = group.map((event) => clean(event.detail));
+    if (group[0]) queries.insertEvents(tx, { workspaceId, campaignId }, group[0], contactIds, details);
+  }
   const suppressed = events.filter((event) => event.suppress);
   if (suppressed.length === 0) return;
   queries.insertSuppressions(tx, workspaceId, {

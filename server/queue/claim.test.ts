@@ -83,7 +83,7 @@ test('two workers that claim at the same moment share the rows and do not wait',
 test('a row that a failed claim left behind the hint is found when the lane runs short', async () => {
   const campaign = await frozen(10);
   const hints = new LaneHints();
-  hints.set(laneOf(campaign), new Date(Date.now() + 60_000));
+  hints.set(laneOf(campaign), new Date(Date.now() + 60_000).toISOString());
   assert.equal((await take(campaign, 5, hints)).length, 5);
 });
 

@@ -17,13 +17,13 @@ import * as queries from './queries.ts';
 
 /** Where the next scan of a lane may start: a hint of this process, see claimMessages. */
 export class LaneHints {
-  readonly #from = new Map<string, Date>();
+  readonly #from = new Map<string, string>();
 
-  get(lane: DueLane): Date | null {
+  get(lane: DueLane): string | null {
     return this.#from.get(`${lane.key} ${lane.number}`) ?? null;
   }
 
-  set(lane: DueLane, from: Date | null): void {
+  set(lane: DueLane, from: string | null): void {
     const name = `${lane.key} ${lane.number}`;
     if (from) this.#from.set(name, from);
     else this.#from.delete(name);
@@ -37,7 +37,7 @@ export async function claim(
 ): Promise<DueMessage[]> {
   const key = { workspaceId: lane.workspaceId, campaignId: lane.key };
   const from = of.hints.get(lane);
-  const take = (limit: number, start: Date | null) =>
+  const take = (limit: number, start: string | null) =>
     queries.claimMessages(tx, { ...key, lane: lane.number, workerId: of.workerId, limit, from: start });
   const rows = await take(of.limit, from);
   if (rows.length < of.limit && from) rows.push(...(await take(of.limit - rows.length, null)));

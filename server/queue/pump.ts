@@ -70,6 +70,7 @@ export class Pump {
     this.#loop = new ClaimLoop({ ...options, reader: this.#reader() });
     this.#slots = new Slots({
       connections: options.connections,
+      lowWater: Math.floor(readyMax(options) / 2),
       openLink: () => new RelayLink(this.#work, options.relay),
       send: (slot, message) => this.#send(slot, message),
       onHungry: () => this.#loop.wake(),
@@ -97,13 +98,13 @@ export class Pump {
   }
 
   #reader(): LaneReader<DueMessage> {
-    const { workerId, connections } = this.#options;
-    const readyMax = Math.max(READY_MIN, connections * READY_PER_CONNECTION);
-    const free = () => readyMax - this.#slots.ready.length;
+    const { workerId } = this.#options;
+    const max = readyMax(this.#options);
+    const free = () => max - this.#slots.ready.length;
     return {
       queue: 'message',
       workerId,
-      free: () => (free() < readyMax / 2 ? 0 : free()),
+      free: () => (free() < max / 2 ? 0 : free()),
       turn: (lane, limit) => this.#turn(lane, Math.min(limit, CLAIM_ROWS_MAX)),
       prepare: (lane) => this.#prepare(lane),
       claim: (tx, lane, limit) =>
@@ -231,6 +232,10 @@ export class Pump {
     }
     return health;
   }
+}
+
+function readyMax({ connections }: PumpOptions): number {
+  return Math.max(READY_MIN, connections * READY_PER_CONNECTION);
 }
 
 function campaignOf(lane: DueLane): queries.CampaignKey {

@@ -1,6 +1,6 @@
 /** The queue's SQL: one function a statement. Every statement names one workspace, and where it can one campaign. */
 import type { Tx } from '../kernel/database.ts';
-import { sql } from '../kernel/sql.ts';
+import { sql, uuids } from '../kernel/sql.ts';
 
 export interface CampaignKey {
   workspaceId: string;
@@ -14,8 +14,8 @@ export interface ClaimedRow {
   attributes: Record<string, unknown> | null;
   attempt: number;
   deferrals: number;
-  /** Of the whole claim: where the next scan may start. */
-  latestDueAt: Date;
+  /** Of the whole claim: where the next scan may start. Text, because a Date is made for every row. */
+  latestDueAt: string;
   suppressedBy: string | null;
   secondsLeft: number;
 }
@@ -33,7 +33,7 @@ export interface ClaimedRow {
  */
 export function claimMessages(
   tx: Tx,
-  of: CampaignKey & { lane: number; workerId: string; limit: number; from: Date | null },
+  of: CampaignKey & { lane: number; workerId: string; limit: number; from: string | null },
 ) {
   return tx.query<ClaimedRow>(sql`
     WITH due AS MATERIALIZED (
@@ -47,7 +47,7 @@ export function claimMessages(
         AND contact_id = ANY (ARRAY(SELECT contact_id FROM due))
       RETURNING contact_id, email, attempt, deferrals)
     SELECT m.contact_id AS "contactId", m.email, c.name, c.attributes, m.attempt, m.deferrals,
-      (SELECT max(due_at) FROM due) AS "latestDueAt",
+      (SELECT max(due_at)::text FROM due) AS "latestDueAt",
       CASE
         WHEN c.id IS NULL THEN 'the contact was deleted'
         WHEN u.reason IS NOT NULL THEN 'on the suppression list: ' || u.reason
@@ -90,15 +90,27 @@ export interface Fence extends CampaignKey {
  * it on the primary key: the index of rows in flight would read all of a worker's.
  */
 export async function markCommitting(tx: Tx, of: Fence, contactIds: string[]): Promise<string[]> {
-  const marked = await tx.query<{ contact_id: string }>(sql`
-    UPDATE message SET state = 'committing'
+  const [written] = await tx.query<Written>(sql`
+    WITH written AS (UPDATE message SET state = 'committing'
     WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
-      AND contact_id = ANY (${contactIds}::uuid[])
+      AND contact_id = ANY (${uuids(contactIds)}::uuid[])
       AND worker_id IS NOT DISTINCT FROM ${of.workerId}::uuid AND attempt = ${of.attempt} AND state = 'claimed'
       AND EXISTS (SELECT FROM campaign c WHERE c.workspace_id = ${of.workspaceId} AND c.id = ${of.campaignId}
         AND c.state IN ('sending', 'finishing'))
-    RETURNING contact_id`);
-  return marked.map((row) => row.contact_id);
+    RETURNING contact_id)
+    ${summary(contactIds.length)}`);
+  return written?.some ?? contactIds;
+}
+
+interface Written {
+  /** The contacts whose rows were written; null: all of them. */
+  some: string[] | null;
+}
+
+/** Almost always everything was written: then one row says so, and no list of contacts comes back. */
+function summary(wanted: number) {
+  return sql`SELECT CASE WHEN count(*) < ${wanted}::int THEN coalesce(array_agg(contact_id::text), '{}') END AS some
+    FROM written`;
 }
 
 /** After a commit whose answer was lost: which of these marks are there already. */
@@ -106,7 +118,7 @@ export async function alreadyCommitting(tx: Tx, of: Fence, contactIds: string[])
   const marked = await tx.query<{ contact_id: string }>(sql`
     SELECT contact_id FROM message
     WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
-      AND contact_id = ANY (${contactIds}::uuid[])
+      AND contact_id = ANY (${uuids(contactIds)}::uuid[])
       AND worker_id IS NOT DISTINCT FROM ${of.workerId}::uuid AND attempt = ${of.attempt} AND state = 'committing'`);
   return marked.map((row) => row.contact_id);
 }
@@ -127,14 +139,15 @@ export async function settleMessages(
   { from, to, dueInMs, spent }: Settlement,
   contactIds: string[],
 ): Promise<string[]> {
-  const settled = await tx.query<{ contact_id: string }>(sql`
-    UPDATE message SET state = ${to}, worker_id = NULL, deferrals = deferrals + ${spent ? 1 : 0}::smallint,
+  const [written] = await tx.query<Written>(sql`
+    WITH written AS (UPDATE message SET state = ${to}, worker_id = NULL, deferrals = deferrals + ${spent ? 1 : 0}::smallint,
       due_at = now() + ${dueInMs}::float8 * interval '1 ms'
     WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
-      AND contact_id = ANY (${contactIds}::uuid[])
+      AND contact_id = ANY (${uuids(contactIds)}::uuid[])
       AND worker_id IS NOT DISTINCT FROM ${of.workerId}::uuid AND attempt = ${of.attempt} AND state = ${from}
-    RETURNING contact_id`);
-  return settled.map((row) => row.contact_id);
+    RETURNING contact_id)
+    ${summary(contactIds.length)}`);
+  return written?.some ?? contactIds;
 }
 
 /** After a commit whose answer was lost: which of these results are there already. */
@@ -142,7 +155,7 @@ export async function alreadySettled(tx: Tx, of: Fence, to: string, contactIds: 
   const settled = await tx.query<{ contact_id: string }>(sql`
     SELECT contact_id FROM message
     WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
-      AND contact_id = ANY (${contactIds}::uuid[])
+      AND contact_id = ANY (${uuids(contactIds)}::uuid[])
       AND worker_id IS NULL AND attempt = ${of.attempt} AND state = ${to}`);
   return settled.map((row) => row.contact_id);
 }

@@ -20,10 +20,12 @@ export interface Slot {
 
 export interface SlotsOptions {
   connections: number;
+  /** So few messages ready make it hungry. */
+  lowWater: number;
   openLink(): RelayLink;
   /** Sends one message and has its outcome written; never fails. */
   send(slot: Slot, message: DueMessage): Promise<void>;
-  /** Nothing is ready any more. */
+  /** Half of what was ready is gone. */
   onHungry(): void;
 }
 
@@ -130,7 +132,7 @@ export class Slots {
   #next(slot: Slot): DueMessage | undefined | Promise<DueMessage | undefined> {
     if (this.#closed) return undefined;
     const message = this.#ready.shift();
-    if (this.#ready.length === 0) this.#options.onHungry();
+    if (this.#ready.length === this.#options.lowWater) this.#options.onHungry();
     if (message) return message;
     slot.link.rest();
     return new Promise((resolve) => this.#waiting.push(resolve));

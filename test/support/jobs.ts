@@ -3,10 +3,17 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import type { Database } from '../../server/kernel/database.ts';
 import { newId } from '../../server/kernel/ids.ts';
-import { enqueueJob, type JobHandler, JobRunner, type NewJob } from '../../server/kernel/jobs.ts';
+import {
+  enqueueJob,
+  type JobHandler,
+  JobRunner,
+  type NewJob,
+  recoverJobsOf,
+} from '../../server/kernel/jobs.ts';
 import { createLog } from '../../server/kernel/log.ts';
 import { Scope } from '../../server/kernel/scope.ts';
 import { sql } from '../../server/kernel/sql.ts';
+import { WorkerSession } from '../../server/kernel/worker-session.ts';
 import { until } from './campaign.ts';
 
 export interface JobRow {
@@ -85,14 +92,15 @@ export interface TestRunner {
   drain(): Promise<void>;
 }
 
-export function startTestRunner(
+export async function startTestRunner(
   t: TestContext,
   database: Database,
   handlers: Record<string, JobHandler>,
-): TestRunner {
-  const workerId = newId();
+): Promise<TestRunner> {
+  const log = createLog('silent');
+  const { id: workerId } = await WorkerSession.start({ database, log, recover: [recoverJobsOf] });
   const scope = Scope.root('runner');
-  const runner = new JobRunner({ database, log: createLog('silent'), workerId, handlers });
+  const runner = new JobRunner({ database, log, workerId, handlers });
   const run = runner.run(scope);
   const drain = () => {
     scope.cancel('drain');
