@@ -66,8 +66,8 @@ test('the outcome of a worker that was declared dead is dropped and counted', as
   const before = await zombieWrites(db.database);
   const zombie = await startTestRunner(t, db.database, {
     report: async () => {
-      await db.database.withWorkspace(workspaceId, (tx) => recoverJobsOf(tx, workspaceId, zombie.workerId));
       void zombie.drain();
+      await db.database.withWorkspace(workspaceId, (tx) => recoverJobsOf(tx, workspaceId, zombie.workerId));
       return { kind: 'done' };
     },
   });

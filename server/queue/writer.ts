@@ -6,6 +6,9 @@
  * with their events and counters. Every row is fenced by worker and attempt; a row that the fence refuses belongs to
  * somebody else by now: the write is dropped and counted.
  *
+ * A worker has one writer, and it writes in the order of the calls: a result is never durable later than the next mark of
+ * the same connection, so a crash finds at most one message of a connection `committing`.
+ *
  * When the answer to a COMMIT is lost, the same batch is written again after asking which of its rows are there
  * already: a mark that was durable counts as made, a result that was durable counts as written.
  */

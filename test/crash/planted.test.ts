@@ -56,12 +56,12 @@ const PLANTS: Plant[] = [
     changes: [
       {
         file: QUEUE,
-        find: `UPDATE message m SET state = 'committing'`,
-        replace: `UPDATE message m SET state = 'committing', worker_id = \${of.workerId}, due_at = NULL`,
+        find: `UPDATE message SET state = 'committing'`,
+        replace: `UPDATE message SET state = 'committing', worker_id = \${of.workerId}, due_at = NULL`,
       },
       {
         file: QUEUE,
-        find: ` AND m.worker_id IS NOT DISTINCT FROM \${of.workerId}::uuid AND m.attempt = t.attempt AND m.state = 'claimed'`,
+        find: ` AND worker_id IS NOT DISTINCT FROM \${of.workerId}::uuid AND attempt = \${of.attempt} AND state = 'claimed'`,
         replace: '',
       },
     ],
