@@ -21,6 +21,7 @@ const FREEZE_ROWS = 10_000;
 const SWEEP_ROWS = 10_000;
 const LOOK_AGAIN_MS = 250;
 const SWEEP_AGAIN_MS = 100;
+const PAUSED_LOOK_AGAIN_MS = 5_000;
 const CAMPAIGN_SHARD = 0;
 
 /** What to do in a state; the states that are not here need nothing done by themselves. */
@@ -29,6 +30,8 @@ const STEPS: Partial<Record<CampaignState, (job: JobContext, of: CampaignKey) =>
   starting: freeze,
   sending: finish,
   finishing: finish,
+  // Stays, so that a resume at this very moment finds a job that will look again.
+  paused: async () => again(PAUSED_LOOK_AGAIN_MS),
   cancelled: sweep,
 };
 

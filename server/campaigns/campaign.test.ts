@@ -107,7 +107,7 @@ describe('freeze', () => {
     const campaign = await makeCampaign(db.database, 4);
     await sendCampaign(db.database, campaign);
     await pauseCampaign(db.database, campaign);
-    assert.deepEqual(await advanceOnce(db.database, campaign), { kind: 'done' });
+    assert.deepEqual(await advanceOnce(db.database, campaign), { kind: 'again', afterMs: 5_000 });
     await resumeCampaign(db.database, campaign);
     await advanceOnce(db.database, campaign);
     const { campaign: row, counts } = await campaignStatus(db.database, campaign, 'rows');

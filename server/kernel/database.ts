@@ -184,8 +184,11 @@ export function isDatabaseAway(error: unknown): boolean {
   return /Connection terminated|timeout exceeded when trying to connect|is not queryable/.test(error.message);
 }
 
+/** Serialization failure, deadlock, statement timeout, lock not available. */
+const RETRYABLE_SQLSTATES = new Set(['40001', '40P01', '57014', '55P03']);
+
 /** True when the same transaction may simply run again: the database is away, or chose us to break a deadlock. */
 export function isRetryable(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : '';
-  return code === '40001' || code === '40P01' || isDatabaseAway(error);
+  return RETRYABLE_SQLSTATES.has(String(code)) || isDatabaseAway(error);
 }

@@ -77,26 +77,44 @@ export class WorkerSession {
     }
   }
 
-  /** Gives up the row at the end of a drain, when nothing is claimed any more. */
+  /**
+   * Gives up the row, when nothing claims any more. What is still this session's (a claim or a result that was lost with
+   * the database) is recovered first: without the row nobody would. If the database is away, the lease runs out instead.
+   */
   async end(): Promise<void> {
-    await this.#options.database.withSystem((tx) => queries.deleteWorker(tx, this.id));
+    const { database, log } = this.#options;
+    try {
+      await this.#recoverRowsOf(this.id);
+      await database.withSystem((tx) => queries.deleteWorker(tx, this.id));
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      log.warn({ event: 'database_away', error: (error as Error).message });
+    }
   }
 
   /** Recovers the rows of every dead worker; may be repeated, and by several at once. */
   async recoverDeadWorkers(): Promise<void> {
-    const { database, log, recover } = this.#options;
+    const { database, log } = this.#options;
     const dead = await database.withSystem((tx) => queries.declareDeadWorkers(tx));
     if (dead.length === 0) return;
     // Asked before the recovery: a claim that commits later than it is found by the next one.
     const quiet = await database.withSystem((tx) => queries.quietDeadWorkers(tx));
-    const workspaceIds = await database.withSystem((tx) => queries.allWorkspaceIds(tx));
     for (const deadWorkerId of dead) {
-      for (const workspaceId of workspaceIds)
-        for (const rows of recover)
-          await database.withWorkspace(workspaceId, (tx) => rows(tx, workspaceId, deadWorkerId));
+      await this.#recoverRowsOf(deadWorkerId);
       if (!quiet.has(deadWorkerId)) continue;
       await database.withSystem((tx) => queries.deleteWorker(tx, deadWorkerId));
       log.info({ event: 'worker_recovered', worker: deadWorkerId });
+    }
+  }
+
+  async #recoverRowsOf(workerId: string): Promise<void> {
+    const { database, recover } = this.#options;
+    const workspaceIds = await database.withSystem((tx) => queries.allWorkspaceIds(tx));
+    for (const workspaceId of workspaceIds) {
+      for (const rows of recover)
+        await database.withWorkspace(workspaceId, (tx) => rows(tx, workspaceId, workerId));
+      // With many workspaces this takes longer than a lease, and nobody should declare dead who recovers others.
+      if (performance.now() - this.#lastRenewal >= this.#renewMs) await this.#renew();
     }
   }
 
