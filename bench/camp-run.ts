@@ -76,7 +76,13 @@ async function startWorker(bench: Bench, databaseUrl: string, smtpUrl: string): 
   bench.scope.throwIfEnded();
   const { PATH, NODE_OPTIONS } = process.env;
   const child = spawn(CAMP, ['worker', '--connections', String(CONNECTIONS)], {
-    env: { PATH, NODE_OPTIONS, DATABASE_URL: databaseUrl, SMTP_URL: smtpUrl },
+    env: {
+      PATH,
+      NODE_OPTIONS,
+      DATABASE_URL: databaseUrl,
+      SMTP_URL: smtpUrl,
+      CAMP_PREPARED_STATEMENTS: 'on',
+    },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   bench.resources.defer(() => stop(child));

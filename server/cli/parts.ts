@@ -48,7 +48,7 @@ export async function startParts(
   started.defer(keeper.stop);
   const processes = startWorkers({
     count: workers,
-    env: workerEnv(cli, open.url, sandbox),
+    env: workerEnv(cli, open, sandbox),
     say: (line) => cli.out.say(line),
     ...(logToFile ? { logFile: join(dataFolder(cli.config), 'workers.log') } : {}),
   });
@@ -78,8 +78,17 @@ async function startMailServer(cli: Cli, started: AsyncDisposableStack): Promise
   return sandbox;
 }
 
-function workerEnv(cli: Cli, databaseUrl: string, sandbox: Sandbox | undefined): Record<string, string> {
-  const common = { DATABASE_URL: databaseUrl, CAMP_CONNECTIONS: String(cli.config.connections) };
+function workerEnv(
+  cli: Cli,
+  { url: databaseUrl, isBuiltIn }: OpenDatabase,
+  sandbox: Sandbox | undefined,
+): Record<string, string> {
+  const common = {
+    DATABASE_URL: databaseUrl,
+    CAMP_CONNECTIONS: String(cli.config.connections),
+    // Nothing stands between a worker and the built-in Postgres.
+    ...(isBuiltIn ? { CAMP_PREPARED_STATEMENTS: 'on' } : {}),
+  };
   if (!sandbox) return { ...common, SMTP_URL: cli.config.smtpUrl ?? '' };
   // Nobody wants to wait five minutes to see a retry of mail that goes nowhere.
   const retryBaseSeconds = process.env.CAMP_RETRY_BASE_SECONDS ?? '1';

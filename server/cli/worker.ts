@@ -37,6 +37,7 @@ export async function runWorker({ config, log, scope }: WorkerOptions): Promise<
     connectionsMax: DATABASE_CONNECTIONS,
     applicationName: 'camp worker',
     pipeline: true,
+    prepare: config.preparedStatements === 'on',
   });
   const secret = config.secret ?? (await database.withSystem((tx) => installationSecret(tx)));
   const contents = new CampaignContents({

@@ -22,6 +22,7 @@ test('Camp starts without any setting', () => {
     connections: 20,
     retryBaseSeconds: 300,
     dataDir: undefined,
+    preparedStatements: 'off',
     logLevel: 'info',
   });
 });

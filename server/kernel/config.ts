@@ -35,6 +35,12 @@ export const SETTINGS = {
     1,
     86_400,
   ),
+  preparedStatements: oneOf(
+    'CAMP_PREPARED_STATEMENTS',
+    ['on', 'off'],
+    'off',
+    'named statements: faster, and not through a pooler that does not know them',
+  ),
   dataDir: text('CAMP_DATA_DIR', 'folder of the built-in Postgres and the sandbox', undefined),
   logLevel: oneOf('CAMP_LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info'),
 } as const;
@@ -73,10 +79,11 @@ function integer(env: string, help: string, fallback: string, min: number, max: 
   return { env, help, default: fallback, read };
 }
 
-function oneOf(env: string, words: string[], fallback: string): Setting<string> {
-  const help = words.join(', ').replace(/, (\w+)$/, ' or $1');
+function oneOf(env: string, words: string[], fallback: string, what = ''): Setting<string> {
+  const choice = words.join(', ').replace(/, (\w+)$/, ' or $1');
+  const help = what === '' ? choice : `${choice}; ${what}`;
   const read = (value: string) => {
-    if (!words.includes(value)) throw new ConfigError(`${env} is "${value}", but must be ${help}.`);
+    if (!words.includes(value)) throw new ConfigError(`${env} is "${value}", but must be ${choice}.`);
     return value;
   };
   return { env, help, default: fallback, read };

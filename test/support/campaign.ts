@@ -66,6 +66,8 @@ export function startTestWorker(
     SMTP_URL: smtpUrl,
     CAMP_CONNECTIONS: '4',
     CAMP_RETRY_BASE_SECONDS: '1',
+    // Debian's PgBouncer does not know named statements: so both ways are tested.
+    CAMP_PREPARED_STATEMENTS: process.env.CAMP_TEST_PGBOUNCER ? 'off' : 'on',
     ...settings,
   };
   const scope = Scope.root('test worker');
