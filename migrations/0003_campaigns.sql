@@ -44,6 +44,8 @@ CREATE TABLE message (
   attempt integer NOT NULL DEFAULT 0,
   -- Counts temporary failures of this message's own; drives its back-off. A route's trouble is not counted here.
   deferrals smallint NOT NULL DEFAULT 0,
+  -- The give-up age counts from here, so that neither a pause nor a long campaign spends it.
+  first_deferred_at timestamptz,
   state text NOT NULL CHECK (state IN ('queued', 'claimed', 'committing', 'accepted', 'deferred', 'rejected',
     'uncertain', 'suppressed', 'cancelled', 'expired', 'bounced', 'complained')),
   email text NOT NULL,
@@ -97,18 +99,21 @@ DECLARE
 BEGIN
   -- Two processes that start at once must not both create.
   PERFORM pg_advisory_xact_lock(7205759403792793601);
+  -- Made beside and then attached: creating a partition in place would lock out everybody who reads or writes messages.
   IF to_regclass('message_' || suffix) IS NULL THEN
-    EXECUTE format('CREATE TABLE %I PARTITION OF message FOR VALUES FROM (%L) TO (%L)
-      WITH (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0)',
-      'message_' || suffix, uuid_floor(month_from), uuid_floor(month_to));
+    EXECUTE format('CREATE TABLE %I (LIKE message INCLUDING ALL)
+      WITH (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0)', 'message_' || suffix);
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', 'message_' || suffix);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', 'message_' || suffix);
+    EXECUTE format('ALTER TABLE message ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+      'message_' || suffix, uuid_floor(month_from), uuid_floor(month_to));
   END IF;
   IF to_regclass('event_' || suffix) IS NULL THEN
-    EXECUTE format('CREATE TABLE %I PARTITION OF event FOR VALUES FROM (%L) TO (%L)',
-      'event_' || suffix, month_from, month_to);
+    EXECUTE format('CREATE TABLE %I (LIKE event INCLUDING ALL)', 'event_' || suffix);
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', 'event_' || suffix);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', 'event_' || suffix);
+    EXECUTE format('ALTER TABLE event ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+      'event_' || suffix, month_from, month_to);
   END IF;
 END $$;
 REVOKE EXECUTE ON FUNCTION create_month_partitions(timestamptz) FROM PUBLIC;

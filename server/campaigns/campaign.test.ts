@@ -55,6 +55,7 @@ describe('a campaign’s verbs', () => {
     await assert.rejects(pauseCampaign(db.database, campaign), CampaignRefused);
     await sendCampaign(db.database, campaign);
     await pauseCampaign(db.database, campaign);
+    await assert.rejects(sendCampaign(db.database, campaign), /is paused and cannot be sent/);
     await resumeCampaign(db.database, campaign);
     assert.equal((await campaignStatus(db.database, campaign)).campaign.state, 'starting');
     await cancelCampaign(db.database, campaign);

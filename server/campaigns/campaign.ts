@@ -61,7 +61,8 @@ export async function createCampaign(
 /** Starts the campaign now, or at `at`. */
 export function sendCampaign(database: Database, of: queries.CampaignKey, at?: Date): Promise<void> {
   return database.withWorkspace(of.workspaceId, async (tx) => {
-    await move(tx, of, at ? 'scheduled' : 'starting', 'sent');
+    // Not from paused: going on is another verb.
+    await move(tx, of, at ? 'scheduled' : 'starting', 'sent', at ? ['draft'] : ['draft', 'scheduled']);
     if (at) await queries.setSchedule(tx, of, at);
     await queries.createPartitions(tx);
     await ensureRoute(tx, of.workspaceId, RELAY_ROUTE);
@@ -99,8 +100,13 @@ export function cancelCampaign(database: Database, of: queries.CampaignKey): Pro
   });
 }
 
-async function move(tx: Tx, of: queries.CampaignKey, to: CampaignState, verb: string): Promise<void> {
-  const from = statesBefore(to);
+async function move(
+  tx: Tx,
+  of: queries.CampaignKey,
+  to: CampaignState,
+  verb: string,
+  from = statesBefore(to),
+): Promise<void> {
   if (!(await queries.moveState(tx, of, from, to))) throw refused(await find(tx, of), verb, from);
 }
 

@@ -4,7 +4,7 @@
  *
  * Before: queue/pump.ts took the message from a lane. After: queue/writer.ts makes the outcome durable.
  */
-import type { CompiledMessage } from '../content/message.ts';
+import type { CompiledMessage, RenderResult } from '../content/message.ts';
 import { classify } from '../smtp/replies.ts';
 import type { Reply } from '../smtp/reply.ts';
 import type { SendResult } from '../smtp/transaction.ts';
@@ -26,7 +26,7 @@ export interface DueMessage {
   deferrals: number;
   /** Why it must not be sent, as of the claim; null: it may. */
   suppressedBy: string | null;
-  /** Until the campaign's give-up age, as of the claim. */
+  /** Until the give-up age, which counts from its first temporary failure; as of the claim. */
   secondsLeft: number;
 }
 
@@ -64,11 +64,20 @@ function expire({ message }: Delivery): Outcome | undefined {
 }
 
 function render(delivery: Delivery): Outcome | undefined {
-  const rendered = delivery.content.render(delivery.message);
+  const rendered = tryRender(delivery);
   if (rendered.kind === 'unrenderable')
     return { kind: 'rejected', detail: rendered.error, rule: 'unrenderable', suppress: false };
   delivery.data = rendered.data;
   return undefined;
+}
+
+/** Even a bug of ours in rendering concerns this recipient only: thrown, it would meet every worker that claims the row. */
+function tryRender({ content, message }: Delivery): RenderResult {
+  try {
+    return content.render(message);
+  } catch (error) {
+    return { kind: 'unrenderable', error: `a mistake in Camp: ${error}` };
+  }
 }
 
 async function send(delivery: Delivery): Promise<Outcome> {
@@ -102,6 +111,8 @@ function outcomeOfReply(phase: 'mail' | 'rcpt' | 'data' | 'dot', reply: Reply): 
   const detail = replyText(reply);
   if (verdict === 'rejected') return { kind: 'rejected', detail, rule, suppress };
   if (verdict === 'route' && fault === 'sender') return { kind: 'held', detail };
+  // At RCPT it may be this recipient's domain that the relay does not relay to.
+  if (verdict === 'route' && phase === 'rcpt') return lostTry(detail, false);
   if (verdict === 'route') return { kind: 'released', afterMs: 0, trouble: { detail, certain: true } };
   if (verdict === 'throttled') return lostTry(detail, false);
   return { kind: 'deferred', detail, rule };

@@ -14,6 +14,7 @@ import type { Sql } from './sql.ts';
 
 const CONNECT_MS_MAX = 10_000;
 const STATEMENT_MS_MAX = 60_000;
+const ANSWER_MS_MAX = STATEMENT_MS_MAX + 5_000;
 /** Less than a worker's lease: what a frozen process has locked is free again before others recover its rows. */
 const IDLE_MS_MAX = 8_000;
 
@@ -58,6 +59,8 @@ export class Database {
       max: options.connectionsMax ?? 8,
       connectionTimeoutMillis: CONNECT_MS_MAX,
       keepAlive: true,
+      // A network that fails in silence must not hold a worker for the minutes that TCP takes to notice.
+      ...(this.#pipeline ? { query_timeout: ANSWER_MS_MAX } : {}),
       application_name: options.applicationName ?? 'camp',
     });
     // Without a listener an idle connection that the server closes would end the process.
@@ -205,7 +208,9 @@ export function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (AWAY_SQLSTATES.test(code) || AWAY_SOCKET_ERRORS.has(code)) return true;
-  return /Connection terminated|timeout exceeded when trying to connect|is not queryable/.test(error.message);
+  return /Connection terminated|timeout exceeded when trying to connect|is not queryable|Query read timeout/.test(
+    error.message,
+  );
 }
 
 /** Serialization failure, deadlock, statement timeout, lock not available. */

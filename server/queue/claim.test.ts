@@ -106,6 +106,19 @@ test('somebody who left between launch and claim is not written to', async () =>
   assert.deepEqual(reasons, ['no longer subscribed', 'on the suppression list: hard_bounce', null]);
 });
 
+test('the give-up age counts from a message’s own first failure, not from the start of a long campaign', async () => {
+  const campaign = await frozen(2);
+  await db.database.withWorkspace(campaign.workspaceId, async (tx) => {
+    await tx.query(sql`UPDATE campaign SET started_at = now() - interval '100 days'`);
+    await tx.query(sql`
+      UPDATE message SET state = 'deferred', deferrals = 1, first_deferred_at = now() - interval '3 days'
+      WHERE contact_id = (SELECT min(contact_id::text)::uuid FROM message)`);
+  });
+  const claimed = (await take(campaign, 10)).sort((a, b) => a.deferrals - b.deferrals);
+  assert.equal(claimed[0]?.secondsLeft, 172_800);
+  assert.equal(claimed[1]?.secondsLeft, 172_800 - 3 * 86_400);
+});
+
 test('every statement of the hot path is planned along its index, and the claim sorts nothing', async () => {
   const campaign = await frozen(2);
   const of = { ...campaign, workerId: newId(), attempt: 1 };

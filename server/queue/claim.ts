@@ -40,8 +40,9 @@ export async function claim(
   const take = (limit: number, start: string | null) =>
     queries.claimMessages(tx, { ...key, lane: lane.number, workerId: of.workerId, limit, from: start });
   const rows = await take(of.limit, from);
+  const latest = rows.length < of.limit ? null : (rows[0]?.latestDueAt ?? null);
   if (rows.length < of.limit && from) rows.push(...(await take(of.limit - rows.length, null)));
-  of.hints.set(lane, rows.length < of.limit ? null : (rows[0]?.latestDueAt ?? null));
+  of.hints.set(lane, latest);
   const moves = new Moves();
   for (const row of rows) moves.move(row.deferrals > 0 ? 'deferred' : 'queued', 'claimed');
   moves.write(tx, key, of.shard);

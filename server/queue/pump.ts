@@ -120,7 +120,10 @@ export class Pump {
     const health = this.#healthOf(lane.workspaceId);
     if (lane.routeFailures > 0) health.probe();
     if (!health.troubled) return free;
-    return this.#slots.busy || this.#slots.ready.length > 0 ? 0 : Math.min(free, 1);
+    const probing = [...this.#slots.ready, ...this.#slots.scheduled].some(
+      ({ workspaceId }) => workspaceId === lane.workspaceId,
+    );
+    return probing ? 0 : Math.min(free, 1);
   }
 
   /** A campaign whose template cannot be compiled now is held: nothing of it is claimed, and its status says why. */
@@ -243,7 +246,7 @@ function campaignOf(lane: DueLane): queries.CampaignKey {
 }
 
 function nameOf(message: Owned): string {
-  return `${message.campaignId} ${message.contactId}`;
+  return `${message.campaignId} ${message.contactId} ${message.attempt}`;
 }
 
 function unlessRetryable(error: unknown): void {

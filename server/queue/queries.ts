@@ -45,7 +45,7 @@ export function claimMessages(
       UPDATE message SET state = 'claimed', worker_id = ${of.workerId}, due_at = NULL, attempt = attempt + 1
       WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
         AND contact_id = ANY (ARRAY(SELECT contact_id FROM due))
-      RETURNING contact_id, email, attempt, deferrals)
+      RETURNING contact_id, email, attempt, deferrals, first_deferred_at)
     SELECT m.contact_id AS "contactId", m.email, c.name, c.attributes, m.attempt, m.deferrals,
       (SELECT max(due_at)::text FROM due) AS "latestDueAt",
       CASE
@@ -53,7 +53,7 @@ export function claimMessages(
         WHEN u.reason IS NOT NULL THEN 'on the suppression list: ' || u.reason
         WHEN s.contact_id IS NULL THEN 'no longer subscribed'
       END AS "suppressedBy",
-      extract(epoch FROM p.started_at - now())::float8 + p.give_up_seconds AS "secondsLeft"
+      extract(epoch FROM coalesce(m.first_deferred_at, now()) - now())::float8 + p.give_up_seconds AS "secondsLeft"
     FROM claimed m
     JOIN campaign p ON p.workspace_id = ${of.workspaceId} AND p.id = ${of.campaignId}
     LEFT JOIN LATERAL (SELECT id, name, attributes FROM contact
@@ -141,6 +141,7 @@ export async function settleMessages(
 ): Promise<string[]> {
   const [written] = await tx.query<Written>(sql`
     WITH written AS (UPDATE message SET state = ${to}, worker_id = NULL, deferrals = deferrals + ${spent ? 1 : 0}::smallint,
+      first_deferred_at = CASE WHEN ${spent} THEN coalesce(first_deferred_at, now()) ELSE first_deferred_at END,
       due_at = now() + ${dueInMs}::float8 * interval '1 ms'
     WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
       AND contact_id = ANY (${uuids(contactIds)}::uuid[])

@@ -50,9 +50,9 @@ export class Slots {
     return [...this.#slots].flatMap((slot) => slot.message ?? []);
   }
 
-  /** Whether any slot that is not parked has a message. */
-  get busy(): boolean {
-    return [...this.#slots].some((slot) => slot.busySince !== null && !slot.parked);
+  /** Under way in a slot that is not parked. */
+  get scheduled(): DueMessage[] {
+    return [...this.#slots].flatMap((slot) => (slot.parked ? [] : (slot.message ?? [])));
   }
 
   give(messages: DueMessage[]): void {

@@ -9,8 +9,9 @@
  * A worker has one writer, and it writes in the order of the calls: a result is never durable later than the next mark of
  * the same connection, so a crash finds at most one message of a connection `committing`.
  *
- * When the answer to a COMMIT is lost, the same batch is written again after asking which of its rows are there
- * already: a mark that was durable counts as made, a result that was durable counts as written.
+ * When the answer to a COMMIT is lost, the same batch is written again, and then its rows are asked for: a mark that is
+ * durable counts as made, a result that is durable counts as written. Asked after the write, because the first
+ * transaction may still be on its way, and the write waits for it.
  */
 import { type Database, isRetryable, type Tx } from '../kernel/database.ts';
 import type { Log } from '../kernel/log.ts';
@@ -212,10 +213,10 @@ async function writeMarks(tx: Tx, of: Of, marks: Mark[], moves: Moves, again: bo
     [...groups].map(async ([attempt, group]) => {
       const contactIds = group.map((mark) => mark.message.contactId);
       const fence = { ...of, attempt };
-      const before = again ? await queries.alreadyCommitting(tx, fence, contactIds) : [];
       const fresh = await queries.markCommitting(tx, fence, contactIds);
+      const marked = again ? await queries.alreadyCommitting(tx, fence, contactIds) : fresh;
       moves.move('claimed', 'committing', fresh.length);
-      return [...before, ...fresh];
+      return marked;
     }),
   );
   return new Set(written.flat());
@@ -252,10 +253,13 @@ async function writeGroup(tx: Tx, of: Of, group: Result[], moves: Moves, again: 
   if (!like) return { fresh: [], before: 0 };
   const fence = { ...of, attempt: like.message.attempt };
   const contactIds = group.map((result) => result.message.contactId);
-  const before = again ? (await queries.alreadySettled(tx, fence, like.to, contactIds)).length : 0;
   const written = new Set(await queries.settleMessages(tx, fence, like, contactIds));
+  const there = again ? (await queries.alreadySettled(tx, fence, like.to, contactIds)).length : written.size;
   moves.move(like.from, like.to, written.size);
-  return { fresh: group.filter((result) => written.has(result.message.contactId)), before };
+  return {
+    fresh: group.filter((result) => written.has(result.message.contactId)),
+    before: there - written.size,
+  };
 }
 
 function eventOf({ message, event }: Result): MessageEvent[] {
