@@ -1,4 +1,4 @@
-/** Words of the command line that mean more than their letters: senders, durations, times, `field=Column` pairs. */
+/** Words of the command line that mean more than their letters: senders, names, durations, times, `field=Column` pairs. */
 import { normaliseEmail } from '../audience/email.ts';
 import { usageError } from './errors.ts';
 
@@ -17,6 +17,11 @@ export function readSender(text: string, flag: string): Sender {
       `${flag} "${text}" cannot be used, because ${normalised.reason}: write "Acme News <news@acme.example>".`,
     );
   return name ? { name, email: normalised.email } : { email: normalised.email };
+}
+
+export function readName(text: string, flag: string): string {
+  if (text.trim() === '') throw usageError(`${flag} is empty: write a name, such as ${flag} News.`);
+  return text;
 }
 
 const UNIT_SECONDS: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400 };

@@ -71,8 +71,10 @@ test('an import says what became of every row', () => {
 
 test('an import of which no row could be used has failed', async () => {
   const useless = await file('useless.csv', 'email\nnobody\nnothing\n');
-  const { code, json } = await run('import', useless, '--list', 'Useless');
+  const { code, json, stderr } = await run('import', useless, '--list', 'Useless');
   assert.deepEqual({ code, rejected: json.rejected }, { code: EXIT.failed, rejected: 2 });
+  const [headline] = stderr.split('\n');
+  assert.equal(headline, `Nothing was imported, because every row was rejected: see ${useless}.rejects.csv.`);
 });
 
 test('a dry run changes nothing', async () => {
@@ -94,6 +96,10 @@ test('a file that cannot be imported is refused in one sentence', async () => {
     await refusal('import', contacts, '--list', 'News', '--type', 'town=date'),
     /--type town is "date"/,
   );
+});
+
+test('a list without a name is not made', async () => {
+  assert.match(await refusal('import', contacts, '--list', ''), /^--list is empty/);
 });
 
 test('a campaign is made, listed and shown with an audience of nobody yet', async () => {
@@ -164,6 +170,11 @@ test('a campaign can be sent at a time', async () => {
     await refusal('campaign', 'send', String(id), '--at', 'tomorrow'),
     /--at "tomorrow" cannot be used/,
   );
+  assert.match(
+    await refusal('campaign', 'send', String(id), '--at', '2020-01-31T09:00:00Z'),
+    /--at "2020-01-31T09:00:00Z" is in the past/,
+  );
+  assert.equal((await done('campaign', 'status', String(id))).state, 'draft');
   await done('campaign', 'send', String(id), '--at', '2100-01-01T09:00:00Z');
   assert.equal((await done('campaign', 'status', String(id))).state, 'scheduled');
 });

@@ -8,6 +8,7 @@ import { collect, readTime } from './arguments.ts';
 import { create } from './campaign-create.ts';
 import { showStatus, waitForEnd } from './campaign-status.ts';
 import { type Cli, run, uuid } from './cli.ts';
+import { usageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { withDatabase } from './open-database.ts';
 import { table } from './output.ts';
@@ -66,7 +67,7 @@ function verb(
 
 async function send(cli: Cli, id: string, options: { at?: string; wait?: boolean }): Promise<ExitCode> {
   const of = keyOf(cli, id);
-  const at = options.at === undefined ? undefined : readTime(options.at, '--at');
+  const at = options.at === undefined ? undefined : readSendTime(options.at);
   return withDatabase(cli, async (database) => {
     await sendCampaign(database, of, at);
     if (options.wait) return waitForEnd(cli, database, of);
@@ -76,6 +77,13 @@ async function send(cli: Cli, id: string, options: { at?: string; wait?: boolean
     cli.out.result({ id: of.campaignId });
     return EXIT.ok;
   });
+}
+
+function readSendTime(text: string): Date {
+  const at = readTime(text, '--at');
+  if (at.getTime() < Date.now())
+    throw usageError(`--at "${text}" is in the past: correct it, or leave it out to send now.`);
+  return at;
 }
 
 async function list(cli: Cli): Promise<ExitCode> {

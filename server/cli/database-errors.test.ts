@@ -2,9 +2,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { after, test } from 'node:test';
+import pg from 'pg';
 import { camp } from '../../test/support/command-line.ts';
 import { createTestDatabase } from '../../test/support/database.ts';
+import { explainDatabaseError } from './database-errors.ts';
 import { EXIT } from './exit-codes.ts';
+
+const WAIT_MS = 100;
 
 const { directUrl, drop } = await createTestDatabase();
 after(drop);
@@ -51,6 +55,21 @@ test('a server that is no Postgres is named', async () => {
   const port = typeof address === 'object' ? address?.port : 0;
   assert.match(await complaintAbout(`postgres://camp:sekret@127.0.0.1:${port}/camp`), /not a Postgres/);
   server.close();
+});
+
+test('a server that takes the connection and never answers is told from one that ends it', async (t) => {
+  const server = createServer((socket) => t.after(() => socket.destroy())).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : 0;
+  const url = `postgres://camp:sekret@127.0.0.1:${port}/camp`;
+  const pool = new pg.Pool({ connectionString: url, connectionTimeoutMillis: WAIT_MS });
+  const error = await pool.connect().catch((reason: unknown) => reason);
+  assert.match(
+    explainDatabaseError(error, url)?.sentence ?? '',
+    new RegExp(`^No answer from 127\\.0\\.0\\.1:${port}`),
+  );
 });
 
 test('a wrong password is told from a wrong database', async () => {

@@ -43,7 +43,7 @@ const BUILT_IN_GONE = 'The built-in Postgres has ended. Start Camp again.';
 
 /** Errors of the driver that have no code. */
 const BY_MESSAGE: [pattern: RegExp, sentence: (place: Place) => string][] = [
-  [/timeout exceeded when trying to connect|timeout expired/, noAnswer],
+  [/timeout exceeded when trying to connect|timeout expired|due to connection timeout/, noAnswer],
   [
     /Connection terminated|server closed the connection/,
     ({ server }) => `${server} ended the connection: Postgres was stopped, or it is not a Postgres.`,

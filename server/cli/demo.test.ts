@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { camp, startCamp } from '../../test/support/command-line.ts';
 import { createTestDatabase } from '../../test/support/database.ts';
+import { Database } from '../kernel/database.ts';
+import { startEmbeddedPostgres } from '../kernel/embedded-postgres.ts';
+import { migrate } from '../kernel/migrate.ts';
 import { EXIT } from './exit-codes.ts';
 
 const TIMEOUT = { timeout: 120_000 };
@@ -45,6 +48,28 @@ test('a demo that is interrupted takes back what waits, and its books agree', TI
   assertAddsUp(result, 5000);
   assert.ok(result.cancelled > 0);
 });
+
+test('data that an older Camp left are answered with the folder to delete', TIMEOUT, async (t) => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'camp-demo-old-'));
+  t.after(() => rm(dataDir, { recursive: true }));
+  await chmod(dataDir, 0o755);
+  const demoFolder = join(dataDir, 'demo');
+  await leaveOtherMigration(join(demoFolder, 'postgres'));
+  const { code, stderr } = await camp(['demo', '--data-dir', dataDir]);
+  assert.equal(code, EXIT.failed);
+  assert.match(stderr, new RegExp(`another version of Camp: delete the folder ${demoFolder} and run`));
+});
+
+async function leaveOtherMigration(dataDir: string): Promise<void> {
+  const postgres = await startEmbeddedPostgres({ dataDir });
+  const migrations = await mkdtemp(join(tmpdir(), 'camp-demo-migrations-'));
+  await writeFile(join(migrations, '0001_old.sql'), 'SELECT 1');
+  const database = new Database(postgres.url);
+  await migrate(database, migrations);
+  await database.close();
+  await postgres.stop();
+  await rm(migrations, { recursive: true });
+}
 
 function assertAddsUp(result: Record<string, unknown>, audience: number): void {
   const of = (name: string) => Number(result[name]);

@@ -12,6 +12,7 @@ import { type CampaignKey, listCampaigns } from '../campaigns/queries.ts';
 import { CAMPAIGN_MOVES } from '../campaigns/states.ts';
 import type { CampaignStatus } from '../campaigns/status.ts';
 import type { Database } from '../kernel/database.ts';
+import { MigrationRefused } from '../kernel/migrate.ts';
 import { Scope } from '../kernel/scope.ts';
 import { readInteger } from './arguments.ts';
 import { hasEnded, watchCampaign } from './campaign-status.ts';
@@ -19,6 +20,7 @@ import { type Cli, run } from './cli.ts';
 import { dataFolder } from './data-folder.ts';
 import { demoContacts } from './demo-contacts.ts';
 import { addsUp, resultOf, sayTable, sayWhatNext } from './demo-report.ts';
+import { CommandError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { importWithProgress } from './import.ts';
 import { interruptScope } from './interrupt.ts';
@@ -48,7 +50,9 @@ async function demo(global: Cli, flags: { recipients: string }): Promise<ExitCod
   const scope = interruptScope('demo');
   const startedAt = performance.now();
   sayWhatThisIs(cli);
-  const parts = await startParts(cli, { workers: WORKERS, scope, logToFile: true });
+  const parts = await startParts(cli, { workers: WORKERS, scope, logToFile: true }).catch((error: unknown) => {
+    throw explainOldData(error, cli);
+  });
   try {
     const { database } = parts.open;
     const of = await launch(cli, database, { recipients, scope });
@@ -70,6 +74,15 @@ async function demo(global: Cli, flags: { recipients: string }): Promise<ExitCod
   } finally {
     await parts.stop();
   }
+}
+
+/** The demo's own data are worth nothing; those of DATABASE_URL may be. */
+function explainOldData(error: unknown, { config }: Cli): unknown {
+  if (!(error instanceof MigrationRefused) || config.databaseUrl !== undefined) return error;
+  return new CommandError(
+    EXIT.failed,
+    `The demo's data are of another version of Camp: delete the folder ${dataFolder(config)} and run the command again.`,
+  );
 }
 
 /** Ctrl-C: what waits is cancelled and what is on the wire is finished, so that the books can be compared all the same. */

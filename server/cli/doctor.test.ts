@@ -67,6 +67,8 @@ test('doctor says ok for what is well, and ends with 1 when something fails', as
 });
 
 test('without URLs doctor says what is missing, and that is no failure', async () => {
-  const { code, json } = await camp(['doctor', '--json', '--data-dir', '/nonexistent/camp']);
+  const { code, json, stderr } = await camp(['doctor', '--json', '--data-dir', '/nonexistent/camp']);
   assert.deepEqual({ code, ok: json.ok }, { code: EXIT.ok, ok: true });
+  assert.match(stderr, /Camp cannot send yet: set DATABASE_URL and SMTP_URL\.$/m);
+  assert.doesNotMatch(stderr, /Camp can send/);
 });

@@ -1,6 +1,7 @@
 /** `camp doctor`: is everything there that sending needs? Changes nothing. */
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { Config } from '../kernel/config.ts';
 import { type Cli, run } from './cli.ts';
 import { dataFolder, postgresFolder } from './data-folder.ts';
 import {
@@ -32,15 +33,27 @@ async function examine(cli: Cli): Promise<ExitCode> {
   ];
   cli.out.say(table(findings.map(({ check, verdict, detail }) => [mark(cli.out, verdict), check, detail])));
   const failed = findings.filter(({ verdict }) => verdict === 'fail').length;
-  cli.out.say(failed === 0 ? '\nCamp can send.' : `\n${failed} of ${findings.length} checks failed.`);
+  cli.out.say(failed === 0 ? `\n${readiness(cli)}` : `\n${failed} of ${findings.length} checks failed.`);
   cli.out.result({ ok: failed === 0, findings });
   return failed === 0 ? EXIT.ok : EXIT.failed;
 }
 
+function readiness({ config }: Cli): string {
+  const missing = [
+    ...(hasDatabase(config) ? [] : ['DATABASE_URL']),
+    ...(config.smtpUrl === undefined ? ['SMTP_URL'] : []),
+  ];
+  if (missing.length === 0) return 'Camp can send.';
+  return `Nothing is wrong, but Camp cannot send yet: set ${missing.join(' and ')}.`;
+}
+
+function hasDatabase(config: Config): boolean {
+  return config.databaseUrl !== undefined || existsSync(postgresFolder(dataFolder(config)));
+}
+
 async function examineDatabase(cli: Cli): Promise<Finding[]> {
   const { databaseUrl } = cli.config;
-  const folder = postgresFolder(dataFolder(cli.config));
-  if (databaseUrl === undefined && !existsSync(folder))
+  if (!hasDatabase(cli.config))
     return [
       finding(
         'Postgres',

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { type ImportProgress, type ImportReport, importContacts } from '../audience/import.ts';
 import type { Database } from '../kernel/database.ts';
 import { type Scope, ScopeEnded } from '../kernel/scope.ts';
-import { collect, readChoice, readPairs } from './arguments.ts';
+import { collect, readChoice, readName, readPairs } from './arguments.ts';
 import { type Cli, run } from './cli.ts';
 import { CommandError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -59,7 +59,7 @@ async function importFile(cli: Cli, file: string, flags: ImportFlags): Promise<E
     dryRun: flags.dryRun === true,
     ...(flags.rejects === undefined ? {} : { rejectsFile: flags.rejects }),
   };
-  const source = { listName: flags.list, file: file === '-' ? process.stdin : file };
+  const source = { listName: readName(flags.list, '--list'), file: file === '-' ? process.stdin : file };
   const startedAt = performance.now();
   const report = await withDatabase(cli, (database) =>
     importWithProgress(cli, database, { ...options, ...source }, interruptScope('import')),
@@ -67,7 +67,11 @@ async function importFile(cli: Cli, file: string, flags: ImportFlags): Promise<E
   const tookMs = performance.now() - startedAt;
   sayReport(out, report, { tookMs, dryRun: options.dryRun });
   out.result({ ...report, dryRun: options.dryRun, seconds: Number((tookMs / 1_000).toFixed(3)) });
-  return report.records > 0 && report.rejected === report.records ? EXIT.failed : EXIT.ok;
+  return isUseless(report) ? EXIT.failed : EXIT.ok;
+}
+
+function isUseless({ records, rejected }: ImportReport): boolean {
+  return records > 0 && rejected === records;
 }
 
 type ProgressOptions = Omit<
@@ -141,14 +145,7 @@ function sayReport(
   report: ImportReport,
   { tookMs, dryRun }: { tookMs: number; dryRun: boolean },
 ): void {
-  const rate = count((report.records - report.resumedAfter) / (tookMs / 1_000));
-  out.say(
-    styled(
-      out,
-      'bold',
-      dryRun ? 'Dry run: nothing was changed.' : `Imported in ${seconds(tookMs)} (${rate} rows/s).`,
-    ),
-  );
+  out.say(styled(out, 'bold', dryRun ? 'Dry run: nothing was changed.' : headline(report, tookMs)));
   if (report.resumedAfter > 0)
     out.say(
       `An earlier run of this import was interrupted; it went on behind row ${count(report.resumedAfter)}.`,
@@ -168,4 +165,11 @@ function sayReport(
       ['rejected', report.rejected, report.rejectsFile ? `see ${report.rejectsFile}` : ''],
     ]),
   );
+}
+
+function headline(report: ImportReport, tookMs: number): string {
+  if (isUseless(report))
+    return `Nothing was imported, because every row was rejected: see ${report.rejectsFile}.`;
+  const rate = count((report.records - report.resumedAfter) / (tookMs / 1_000));
+  return `Imported in ${seconds(tookMs)} (${rate} rows/s).`;
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { access, constants, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -32,6 +32,18 @@ async function started(): Promise<{ running: Running; workers: number[] }> {
 async function untilGone(pids: number[]): Promise<void> {
   while (pids.some(isAlive)) await sleep(LOOK_MS);
 }
+
+test('the files that start names for a first campaign are there', TIMEOUT, async () => {
+  const { running } = await started();
+  const lines = [await running.said(/camp import /), await running.said(/campaign create /)];
+  for (const line of lines) {
+    const [file = ''] = /[\w/]+\.(csv|mjml)/.exec(line) ?? [];
+    await access(join(import.meta.dirname, '../..', file), constants.R_OK);
+    assert.notEqual(file, '');
+  }
+  running.child.kill('SIGTERM');
+  assert.equal((await running.ended).code, EXIT.ok);
+});
 
 test('SIGTERM ends start and its workers in order', TIMEOUT, async () => {
   const { running, workers } = await started();

@@ -41,7 +41,7 @@ function sayWhatNext(cli: Cli, { open, sandbox }: Parts): void {
   const { config, out } = cli;
   const here = open.isBuiltIn && config.dataDir !== undefined ? ` --data-dir ${dataFolder(config)}` : '';
   out.say(`\nRunning. In another terminal:\n
-  bin/camp import contacts.csv --list News${here}
+  bin/camp import examples/contacts.csv --list News${here}
   bin/camp campaign create --name Hello --list News --template examples/welcome.mjml --from "You <you@example.com>"${here}
   bin/camp campaign send ID --wait${here}\n`);
   if (open.isBuiltIn) out.say(`Its data are in ${dataFolder(config)}. For production set DATABASE_URL.`);

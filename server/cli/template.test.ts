@@ -72,6 +72,13 @@ test('a field that the data lack is named with its line', async () => {
   assert.match(await complaint(path), /^field\.txt line 5: the data have no "fruit"/);
 });
 
+test('who gave no data is told how to give some', async () => {
+  const path = await file('dataless.txt', '---\nsubject: Hello\n---\nYou like {{ fruit }}.\n');
+  const { code, stderr } = await camp(['template', 'render', path]);
+  assert.equal(code, EXIT.usage);
+  assert.match(stderr, /have no "fruit"; give it with --data FILE\.json, or/);
+});
+
 test('what a template may not do is said in one sentence', async () => {
   const start = '---\nsubject: Hello\n---\n';
   const cases: [name: string, content: string, said: RegExp][] = [

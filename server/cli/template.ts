@@ -37,10 +37,12 @@ async function render(cli: Cli, file: string, flags: RenderFlags): Promise<ExitC
   const template = compileTemplate(withSubject(source, flags.subject));
   const data = contactData(await readData(flags.data), cli.config.publicUrl);
   const [missing] = template.missingFields(data);
-  if (missing)
+  if (missing) {
+    const remedy = flags.data === undefined ? 'give it with --data FILE.json' : 'add it';
     throw usageError(
-      `${missing.file} line ${missing.line}: the data have no "${missing.path}"; add it, or give it a default ({{ ${missing.path} | default: "…" }}).`,
+      `${missing.file} line ${missing.line}: the data have no "${missing.path}"; ${remedy}, or give it a default ({{ ${missing.path} | default: "…" }}).`,
     );
+  }
   const rendered = renderWith(template, data);
   show(cli.out, rendered);
   cli.out.result({ ...rendered });

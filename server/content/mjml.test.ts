@@ -33,6 +33,20 @@ test('Liquid in texts and attributes comes out as it was written', () => {
   assert.ok(html.includes('alt="{{ alt }}"') && html.includes('src="https://img.example/{{ id }}.png"'));
 });
 
+test('a recipient loads nothing that the template does not name', () => {
+  const addresses = (html: string) =>
+    html.replaceAll(/xmlns(:\w+)?="[^"]*"/g, '').match(/https?:[^"')\s]+/g) ?? [];
+  const blocks = column('<mj-text>a</mj-text><mj-button href="https://shop.example/">b</mj-button>');
+  assert.deepEqual(addresses(mjmlToHtml(blocks)), ['https://shop.example/']);
+  const font = '<mj-head><mj-font name="Inter" href="https://fonts.example/inter.css" /></mj-head>';
+  const own = mjmlToHtml(
+    blocks
+      .replace('<mj-body>', `${font}<mj-body>`)
+      .replace('<mj-text>', '<mj-text font-family="Inter, Arial">'),
+  );
+  assert.ok(own.includes('href="https://fonts.example/inter.css"'));
+});
+
 test('a condition between blocks keeps or drops the whole block', () => {
   const html = mjmlToHtml(
     column('{% if city %}\n<mj-text>In {{ city }}</mj-text>\n{% else %}<mj-text>Where?</mj-text>{% endif %}'),

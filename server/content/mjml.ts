@@ -26,6 +26,7 @@ export function mjmlToHtml(text: string, name = 'template', lineOffset = 0): str
     fail(stand.restore(masked.slice(0, offset), 'source').length, problem);
   refuseWrongNesting(masked, failMasked);
   using engine = new Engine();
+  engine.setRenderOptions(RENDER_OPTIONS);
   const result = engine.toHtml(masked);
   if (result.type === 'error') {
     const { offset, problem } = explain(result, masked);
@@ -41,6 +42,9 @@ export function mjmlToHtml(text: string, name = 'template', lineOffset = 0): str
   refuseLosses(text, result.content, stand, fail);
   return stand.restore(result.content, 'html');
 }
+
+/** mrml's own fonts would make every reader's program ask a server of Google's; a template that wants one has mj-font. */
+const RENDER_OPTIONS = { disableComments: false, socialIconOrigin: null, fonts: {} };
 
 type Fail = (offset: number, problem: string) => never;
 

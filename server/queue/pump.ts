@@ -29,7 +29,7 @@ import { type Owned, Writer } from './writer.ts';
 export const RELAY_ROUTE = 'relay';
 
 const CLAIM_ROWS_MAX = 500;
-const READY_PER_CONNECTION = 10;
+const READY_PER_CONNECTION = 5;
 const READY_MIN = 50;
 const CONTROL_MS = 200;
 const PARK_AFTER_MS = 30_000;
