@@ -50,9 +50,11 @@ async function demo(global: Cli, flags: { recipients: string }): Promise<ExitCod
   const scope = interruptScope('demo');
   const startedAt = performance.now();
   sayWhatThisIs(cli);
-  const parts = await startParts(cli, { workers: WORKERS, scope, logToFile: true }).catch((error: unknown) => {
-    throw explainOldData(error, cli);
-  });
+  const parts = await startParts(cli, { workers: WORKERS, scope, logToFile: true }).catch(
+    (error: unknown) => {
+      throw explainOldData(error, cli);
+    },
+  );
   try {
     const { database } = parts.open;
     const of = await launch(cli, database, { recipients, scope });
