@@ -86,9 +86,12 @@ async function contentFault(tx: Tx, of: CampaignKey): Promise<string | undefined
   }
 }
 
+/** What is frozen already must not wait in a campaign that has ended: then it is paused instead. */
 async function fail(job: JobContext, of: CampaignKey, failure: string): Promise<JobOutcome> {
   await inWorkspace(job, async (tx) => {
-    if (await queries.moveState(tx, of, ['starting'], 'failed')) await queries.setFailure(tx, of, failure);
+    const campaign = await queries.findCampaign(tx, of);
+    const to = campaign && campaign.audience > 0 ? 'paused' : 'failed';
+    if (await queries.moveState(tx, of, ['starting'], to)) await queries.setFailure(tx, of, failure);
   });
   return { kind: 'done' };
 }

@@ -4,7 +4,7 @@
  * Everything that a worker claims carries the id of its session. When the lease runs out, any other worker declares
  * the session dead (for good: dead_at is never taken back), gives its rows the meaning that their state has, and only
  * then deletes the row, so that a recovery that itself dies is done again. The session learns of its death from its
- * next renewal or from a fenced write that touched no row.
+ * next renewal; until then it claims nothing (hold_worker), and its writes touch no row.
  *
  * After an outage of the database all leases have run out at once. So a session declares others dead only after it
  * has itself renewed on time for a while: the living get the chance to say so.
