@@ -145,7 +145,7 @@ export class Pump {
       if (health.note(outcome.trouble))
         this.#giveBack(({ workspaceId }) => workspaceId === message.workspaceId);
     } else if (TELLS_OF_THE_ROUTE.has(outcome.kind)) {
-      if (health.succeeded()) this.#slots.cutBeforeDot('parked');
+      if (health.succeeded(slot.busySince ?? 0)) this.#slots.cutBeforeDot('parked');
     }
     const from = slot.dotSent ? 'committing' : 'claimed';
     const now = { retry: this.#retry, routeTroubled: health.troubled };

@@ -21,7 +21,8 @@ export class RouteHealth {
   readonly #workspaceId: string;
   readonly #name: string;
   #losses = 0;
-  #troubled = false;
+  /** Monotonic; null while the route is well. */
+  #troubledSince: number | null = null;
   /** Monotonic time of the last answer that was about a message. */
   lastSuccess = performance.now();
 
@@ -34,29 +35,33 @@ export class RouteHealth {
 
   /** Nothing may be sent this way now; ends with the first success. */
   get troubled(): boolean {
-    return this.#troubled;
+    return this.#troubledSince !== null;
   }
 
   /** Somebody found the route in trouble before: what is sent next is a probe. */
   probe(): void {
-    this.#troubled = true;
+    this.#troubledSince ??= performance.now();
   }
 
   /** True when this trouble stops the route. */
   note(trouble: RouteTrouble): boolean {
     this.#losses += 1;
-    if (!trouble.certain && this.#losses < LOSSES_MAX && !this.#troubled) return false;
-    this.#troubled = true;
+    if (!trouble.certain && this.#losses < LOSSES_MAX && !this.troubled) return false;
+    this.#troubledSince ??= performance.now();
     void this.#pause(trouble.detail);
     return true;
   }
 
-  /** True when this success ended a trouble. */
-  succeeded(): boolean {
+  /**
+   * A message that was begun at `since` got an answer; true when that ended a trouble. An answer to what was begun before
+   * the trouble says nothing of the route as it is now.
+   */
+  succeeded(since: number): boolean {
     this.lastSuccess = performance.now();
+    if (this.#troubledSince === null) this.#losses = 0;
+    if (this.#troubledSince === null || since < this.#troubledSince) return false;
     this.#losses = 0;
-    if (!this.#troubled) return false;
-    this.#troubled = false;
+    this.#troubledSince = null;
     void this.#clear();
     return true;
   }
@@ -82,7 +87,7 @@ export class RouteHealth {
       .withWorkspace(this.#workspaceId, (tx) => queries.clearRoute(tx, this.#workspaceId, this.#name))
       .then(() => this.#log.info({ event: 'route_well', route: this.#name }))
       .catch(() => {
-        this.#troubled = true;
+        this.probe();
       });
   }
 }
