@@ -130,6 +130,20 @@ test('a campaign whose template this version cannot compile fails with the reaso
   assert.deepEqual(present(counts), {});
 });
 
+test('a campaign that turns out unsendable half frozen is paused, so that nothing waits in one that has ended', async () => {
+  const campaign = await makeCampaign(db.database, 2);
+  await sendCampaign(db.database, campaign);
+  await db.database.withWorkspace(campaign.workspaceId, (tx) =>
+    tx.query(
+      sql`UPDATE campaign SET audience = 1, template_body = '---\\nsubject: x\\n---\\n{% teleport %}'`,
+    ),
+  );
+  await advanceOnce(db.database, campaign);
+  const { campaign: row } = await campaignStatus(db.database, campaign);
+  assert.equal(row.state, 'paused');
+  assert.match(row.failure ?? '', /teleport/);
+});
+
 describe('a schedule', () => {
   test('a campaign waits for its time and starts then', async () => {
     const campaign = await makeCampaign(db.database, 2);

@@ -1,32 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { dueMessage } from '../../test/support/due-message.ts';
 import { compileMessage } from '../content/message.ts';
 import { compileTemplate, loadTemplate } from '../content/template.ts';
 import { createSigner } from '../content/tokens.ts';
-import { newId } from '../kernel/ids.ts';
 import { Scope } from '../kernel/scope.ts';
 import { type Peer, scriptedRelay } from '../smtp/scripted-relay.ts';
 import { parseSmtpUrl } from '../smtp/url.ts';
-import { type DueMessage, deliver } from './deliver.ts';
+import { deliver } from './deliver.ts';
 import type { Outcome } from './outcome.ts';
 import { RelayLink } from './relay-link.ts';
-
-function due(overrides: Partial<DueMessage> = {}): DueMessage {
-  return {
-    workspaceId: newId(),
-    campaignId: newId(),
-    contactId: newId(),
-    lane: 0,
-    email: 'ann@city.example',
-    name: 'Ann',
-    attributes: {},
-    attempt: 1,
-    deferrals: 0,
-    suppressedBy: null,
-    secondsLeft: 3_600,
-    ...overrides,
-  };
-}
 
 interface Attempt {
   outcome: Outcome;
@@ -37,7 +20,7 @@ interface Attempt {
 /** Delivers one message to a relay that plays the script; the relay may also not be there. */
 async function attempt(
   script: ((peer: Peer) => Promise<void>) | 'nobody listens',
-  { message = due(), maySend = true, template = 'Hello {{ name }}' } = {},
+  { message = dueMessage(), maySend = true, template = 'Hello {{ name }}' } = {},
 ): Promise<Attempt> {
   let said = '';
   const relay = await scriptedRelay(async (peer) => {
@@ -168,9 +151,11 @@ test('a message that may not be sent any more is not sent', async () => {
 });
 
 test('a recipient who left, or a message too old, never reaches the relay', async () => {
-  const left = await attempt('nobody listens', { message: due({ suppressedBy: 'no longer subscribed' }) });
+  const left = await attempt('nobody listens', {
+    message: dueMessage({ suppressedBy: 'no longer subscribed' }),
+  });
   assert.equal(left.outcome.kind, 'suppressed');
-  const old = await attempt('nobody listens', { message: due({ secondsLeft: -1 }) });
+  const old = await attempt('nobody listens', { message: dueMessage({ secondsLeft: -1 }) });
   assert.equal(old.outcome.kind, 'expired');
 });
 

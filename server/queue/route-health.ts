@@ -3,7 +3,7 @@
  *
  * A relay that is down, refuses or answers nothing is not a message's fault: the route pauses for a growing, jittered
  * while, messages go back untouched, and when the pause is over one message probes the way. The pause is a row, so that
- * all workers keep it; the first success clears it. Nothing here is ever given up.
+ * all workers keep it; the first success that was begun after it clears it. Nothing here is ever given up.
  */
 import type { RouteTrouble } from '../delivery/outcome.ts';
 import type { Database } from '../kernel/database.ts';
@@ -33,7 +33,7 @@ export class RouteHealth {
     this.#name = name;
   }
 
-  /** Nothing may be sent this way now; ends with the first success. */
+  /** Only probes may be sent this way now. */
   get troubled(): boolean {
     return this.#troubledSince !== null;
   }
@@ -47,7 +47,7 @@ export class RouteHealth {
   note(trouble: RouteTrouble): boolean {
     this.#losses += 1;
     if (!trouble.certain && this.#losses < LOSSES_MAX && !this.troubled) return false;
-    this.#troubledSince ??= performance.now();
+    this.probe();
     void this.#pause(trouble.detail);
     return true;
   }
@@ -58,9 +58,9 @@ export class RouteHealth {
    */
   succeeded(since: number): boolean {
     this.lastSuccess = performance.now();
-    if (this.#troubledSince === null) this.#losses = 0;
-    if (this.#troubledSince === null || since < this.#troubledSince) return false;
+    if (this.#troubledSince !== null && since < this.#troubledSince) return false;
     this.#losses = 0;
+    if (!this.troubled) return false;
     this.#troubledSince = null;
     void this.#clear();
     return true;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { allowedWords } from '../../test/support/constraint.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
-import { sql } from '../kernel/sql.ts';
 import { MESSAGE_MOVES, MESSAGE_STATES, mayMove, UNFINISHED_STATES } from './states.ts';
 
 let db: TestDatabase;
@@ -13,13 +13,8 @@ before(async () => {
 after(() => db.drop());
 
 test('the table allows exactly the states of the state machine', async () => {
-  const [check] = await db.database.withOwner((tx) =>
-    tx.query<{ definition: string }>(sql`
-      SELECT pg_get_constraintdef(oid) AS definition FROM pg_constraint
-      WHERE conrelid = 'message'::regclass AND conname = 'message_state_check'`),
-  );
-  const allowed = [...(check?.definition ?? '').matchAll(/'(\w+)'/g)].map((match) => match[1]);
-  assert.deepEqual(allowed.sort(), [...MESSAGE_STATES].sort());
+  const allowed = await allowedWords(db.database, 'message', 'message_state_check');
+  assert.deepEqual(allowed, [...MESSAGE_STATES].sort());
 });
 
 test('every state can be reached, and what was accepted never goes back to the queue', () => {
