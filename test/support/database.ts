@@ -20,6 +20,10 @@ const ROOT = join(import.meta.dirname, '../..');
 /** Root's Postgres runs as another user, who cannot get into every checkout. */
 const DATA_DIR = process.getuid?.() === 0 ? '/var/lib/camp-test' : join(ROOT, '.camp', 'test');
 
+const ADMINISTER_MS_MAX = 20_000;
+const ADMINISTER_TRIES_MAX = 4;
+const QUERY_CANCELED = '57014';
+
 export interface TestDatabase {
   /** What the code under test uses: through PgBouncer when the run says so. */
   url: string;
@@ -68,7 +72,7 @@ async function prepareServer(): Promise<TestServer> {
   await client.connect();
   // One process makes the template; the others wait here and find it. The lock ends with the connection.
   await client.query(`select pg_advisory_lock(hashtext('camp_template'))`);
-  await dropLeftovers(client, template);
+  await dropLeftovers(client, serverUrl, template);
   const found = await client.query('select from pg_database where datname = $1', [template]);
   if (found.rowCount === 0) await makeTemplate(client, serverUrl, template);
   await client.end();
@@ -88,14 +92,14 @@ async function makeTemplate(client: pg.Client, serverUrl: string, template: stri
 }
 
 /** What a killed test left, and templates of other migrations. */
-async function dropLeftovers(client: pg.Client, template: string): Promise<void> {
+async function dropLeftovers(client: pg.Client, serverUrl: string, template: string): Promise<void> {
   const { rows } = await client.query<{ datname: string }>(
     `select datname from pg_database where datname ~ '^camp_(test|template)_' and datname <> $1`,
     [template],
   );
   for (const { datname } of rows) {
     const pid = Number(/^camp_test_(\d+)_/.exec(datname)?.[1]);
-    if (!isAlive(pid)) await client.query(`drop database if exists ${datname} with (force)`);
+    if (!isAlive(pid)) await administer(serverUrl, `drop database if exists ${datname} with (force)`);
   }
 }
 
@@ -108,13 +112,27 @@ async function contentOf(...folders: string[]): Promise<string> {
   return hash.digest('hex').slice(0, 12);
 }
 
+/**
+ * CREATE and DROP DATABASE wait until every backend of the server has answered a signal, and Postgres 18 was once seen
+ * to wait for ever. Asked again, it signals again; who it waited for is printed, so that a next time tells more.
+ */
 async function administer(serverUrl: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: serverUrl });
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
+  for (let tries = 1; ; tries += 1) {
+    const client = new pg.Client({ connectionString: serverUrl, statement_timeout: ADMINISTER_MS_MAX });
+    await client.connect();
+    try {
+      await client.query(statement);
+      return;
+    } catch (error) {
+      const timedOut = error instanceof pg.DatabaseError && error.code === QUERY_CANCELED;
+      if (!timedOut || tries === ADMINISTER_TRIES_MAX) throw error;
+      const { rows } = await client.query(
+        `select pid, backend_type, datname, state, wait_event_type, wait_event, query from pg_stat_activity`,
+      );
+      console.error(`${statement} took more than ${ADMINISTER_MS_MAX} ms:`, rows);
+    } finally {
+      await client.end();
+    }
   }
 }
 
