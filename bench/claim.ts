@@ -88,8 +88,8 @@ async function timeClaims({ made, campaignId, hints }: Queue, claims: number): P
     queue: 'message',
     key: campaignId,
     number: 0,
-    route: null,
-    routeFailures: 0,
+    servedAt: '-infinity',
+    paced: false,
   } as const;
   const of = { workerId: newId(), limit: ROWS_PER_CLAIM, shard: 1, hints };
   const tookMs: number[] = [];

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
 import type { Tx } from '../kernel/database.ts';
 import { DEFAULT_WORKSPACE_ID, newId } from '../kernel/ids.ts';
+import { ensureLane } from '../kernel/queries.ts';
 import { sql } from '../kernel/sql.ts';
 import { upsertContact } from './contacts.ts';
 import { type FrozenChunk, freezeChunk } from './freeze.ts';
@@ -40,6 +41,8 @@ describe('freeze', () => {
         INSERT INTO campaign (workspace_id, id, name, list_ids, from_email, template_name, template_body)
         VALUES (${workspaceId}, ${id}, 'test', ${listIds}, 'us@acme.example', 'test', 'Hello')`),
     );
+    const lane = { workspaceId, queue: 'message', key: id, number: 0 } as const;
+    await inWorkspace((tx) => ensureLane(tx, { ...lane, open: false, dueInMs: 0 }));
     return id;
   }
 

@@ -34,7 +34,15 @@ describe('with 120,000 contacts', () => {
   async function planOfFreeze(): Promise<string> {
     const plans = await db.database.withWorkspace(workspaceId, async (tx) => {
       await queries.planForChunks(tx);
-      const page = { workspaceId, campaignId: newId(), listId, afterContactId: newId(), chunkRows: 20_000 };
+      const page = {
+        workspaceId,
+        campaignId: newId(),
+        listId,
+        afterContactId: newId(),
+        chunkRows: 20_000,
+        stagePercent: 1,
+        localDueAt: new Date(),
+      };
       return explained(tx, (explaining) => queries.freezeSubscriptions(explaining, page).catch(() => {}));
     });
     return plans.join('\n');
@@ -64,6 +72,10 @@ describe('with 120,000 contacts', () => {
     );
     assert.match(plan, /Index Scan using contact_pkey on contact\n\s+Index Cond: .*id = page\.contact_id/);
     assert.match(plan, /using suppression_pkey on suppression\n\s+Index Cond: .*email = contact\.email/);
+    assert.match(
+      plan,
+      /using campaign_timezone_pkey on campaign_timezone\n\s+Index Cond: .*attributes ->> 'timezone'/,
+    );
     assert.doesNotMatch(plan, /Seq Scan|Hash|Merge|Bitmap/);
     const page = plan.slice(plan.indexOf('CTE page'), plan.indexOf('CTE inserted'));
     assert.doesNotMatch(page, /Sort|Filter: .*list_id/);

@@ -6,7 +6,7 @@
  */
 import { from as copyFrom } from 'pg-copy-streams';
 import type { Tx } from '../kernel/database.ts';
-import { sql } from '../kernel/sql.ts';
+import { type Sql, sql } from '../kernel/sql.ts';
 import type { SubscriptionStatus } from './states.ts';
 
 export interface ContactValues {
@@ -91,13 +91,18 @@ export interface FreezePosition {
   listId: string | null;
   afterContactId: string;
   isLastList: boolean;
+  /** How much of the audience is to be frozen by the end of this stage. */
+  stagePercent: number;
+  /** When the campaign is sent at the recipient's own time: when that is for those whose timezone is not known. */
+  localDueAt: Date | null;
 }
 
 /** Where the freeze of a campaign stands; its row stays locked until the transaction ends. */
 export async function lockFreezePosition(tx: Tx, workspaceId: string, campaignId: string) {
   const [row] = await tx.query<FreezePosition>(sql`
     SELECT list_ids[frozen_list_count + 1] AS "listId", frozen_contact_id AS "afterContactId",
-      frozen_list_count + 1 >= cardinality(list_ids) AS "isLastList"
+      frozen_list_count + 1 >= cardinality(list_ids) AS "isLastList", stages[stage + 1] AS "stagePercent",
+      local_at AT TIME ZONE timezone AS "localDueAt"
     FROM campaign WHERE workspace_id = ${workspaceId} AND id = ${campaignId} FOR UPDATE`);
   return row;
 }
@@ -118,6 +123,10 @@ export function planForChunks(tx: Tx) {
  * Plan: one range of subscription_pkey from the position on, for each row one probe of contact_pkey and one of
  * suppression_pkey; so a chunk costs the same wherever it stands. Rows are read whatever their status is, so that a list
  * full of people who left is walked in bounded steps too. `read` < chunkRows: the list has ended.
+ *
+ * Who is in a stage is a matter of chance, and another one in each campaign: what the id and the campaign's hash to. A
+ * later stage takes everybody in again whom it may take; the key of `message` leaves out those who have theirs, and who
+ * came onto the list since is not forgotten.
  */
 export async function freezeSubscriptions(
   tx: Tx,
@@ -127,8 +136,11 @@ export async function freezeSubscriptions(
     listId: string;
     afterContactId: string;
     chunkRows: number;
+    stagePercent: number;
+    localDueAt: Date | null;
   },
 ) {
+  const dueAt = page.localDueAt === null ? sql`now()` : localDueAt(page, page.localDueAt);
   const [row] = await tx.query<{ read: number; frozen: number; suppressed: number }>(sql`
     WITH page AS MATERIALIZED (
       SELECT contact_id, status FROM subscription
@@ -137,17 +149,30 @@ export async function freezeSubscriptions(
       ORDER BY list_id, contact_id LIMIT ${page.chunkRows}),
     inserted AS (
       INSERT INTO message (workspace_id, campaign_id, contact_id, email, lane, state, due_at)
-      SELECT ${page.workspaceId}, ${page.campaignId}, page.contact_id, person.email, 0,
+      SELECT ${page.workspaceId}, ${page.campaignId}, page.contact_id, person.email, coalesce(known.lane, 0),
         CASE WHEN suppressed.yes THEN 'suppressed' ELSE 'queued' END,
-        CASE WHEN suppressed.yes THEN NULL ELSE now() END
+        CASE WHEN suppressed.yes THEN NULL ELSE ${dueAt} END
       FROM page
-      CROSS JOIN LATERAL (SELECT email FROM contact
+      CROSS JOIN LATERAL (SELECT email, attributes FROM contact
         WHERE workspace_id = ${page.workspaceId} AND id = page.contact_id LIMIT 1) person
       LEFT JOIN LATERAL (SELECT true AS yes FROM suppression
         WHERE workspace_id = ${page.workspaceId} AND email = person.email LIMIT 1) suppressed ON true
+      LEFT JOIN LATERAL (SELECT destination_id AS lane FROM mail_domain
+        WHERE domain = split_part(person.email, '@', 2) LIMIT 1) known ON true
       WHERE page.status = 'subscribed'
+        AND (uuid_hash_extended(page.contact_id, uuid_hash_extended(${page.campaignId}, 0)) & 1048575)
+          < ${page.stagePercent}::float8 / 100 * 1048576
       ON CONFLICT (workspace_id, campaign_id, contact_id) DO NOTHING
-      RETURNING state),
+      RETURNING state, lane, due_at),
+    lanes AS (
+      INSERT INTO lane (workspace_id, queue, key, number, open, next_due_at)
+      SELECT ${page.workspaceId}, 'message', ${page.campaignId}, inserted.lane,
+        (SELECT open FROM lane first WHERE first.workspace_id = ${page.workspaceId} AND first.queue = 'message'
+          AND first.key = ${page.campaignId} AND first.number = 0),
+        min(due_at)
+      FROM inserted WHERE due_at IS NOT NULL GROUP BY inserted.lane ORDER BY inserted.lane
+      ON CONFLICT (workspace_id, queue, key, number)
+      DO UPDATE SET next_due_at = least(lane.next_due_at, excluded.next_due_at)),
     counted AS (
       SELECT (SELECT count(*) FROM page) AS read,
         count(*) FILTER (WHERE state = 'queued') AS frozen,
@@ -162,12 +187,19 @@ export async function freezeSubscriptions(
   return row;
 }
 
-/** The current list has ended: on to the next one, or the audience is complete. */
+/** By the attribute `timezone` of a contact; a name that Postgres does not know has no row (campaign_timezone). */
+function localDueAt(of: { workspaceId: string; campaignId: string }, otherwise: Date): Sql {
+  return sql`coalesce((SELECT due_at FROM campaign_timezone
+    WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
+      AND name = lower(btrim(person.attributes->>'timezone'))), ${otherwise}::timestamptz)`;
+}
+
+/** The current list has ended: on to the next one, or the stage is complete, and with the last one the audience. */
 export function finishFrozenList(tx: Tx, workspaceId: string, campaignId: string, isLastList: boolean) {
   return tx.query(sql`
     UPDATE campaign SET frozen_list_count = frozen_list_count + 1,
       frozen_contact_id = '00000000-0000-0000-0000-000000000000',
-      frozen_at = CASE WHEN ${isLastList} THEN now() END
+      frozen_at = CASE WHEN ${isLastList} AND stage + 1 >= cardinality(stages) THEN now() END
     WHERE workspace_id = ${workspaceId} AND id = ${campaignId}`);
 }
 

@@ -1,7 +1,8 @@
 /**
  * What a campaign does by itself, as a job that runs until the campaign has ended: scheduled → starting when its time
  * comes, starting → sending when the audience is frozen, sending → finishing → finished when no message is unfinished,
- * and after a cancellation the sweep of what still waits.
+ * and after a cancellation the sweep of what still waits. With stages: sending → holding → starting, once a stage
+ * (rollout.ts); and whatever was agreed on, it halts by itself when too much goes wrong.
  *
  * Every step is one transaction that may be repeated: the job may die anywhere and any worker goes on.
  */
@@ -9,11 +10,14 @@ import { freezeChunk } from '../audience/freeze.ts';
 import type { Tx } from '../kernel/database.ts';
 import type { JobContext, JobHandler, JobOutcome } from '../kernel/jobs.ts';
 import { setLanesOpen } from '../kernel/queries.ts';
+import { restartPace } from '../kernel/queries-gates.ts';
 import { CHECK, compileContent } from '../queue/campaign-content.ts';
 import { campaignContent, cancelWaiting, hasUnfinished } from '../queue/queries.ts';
-import { campaignCounts, Moves } from '../stats/counters.ts';
+import { Moves } from '../stats/counters.ts';
 import type { CampaignKey } from './queries.ts';
 import * as queries from './queries.ts';
+import { deleteTimezones } from './queries-rollout.ts';
+import { type Look, lookAfter, skipEmptyStage, startHold, startNextStage } from './rollout.ts';
 import { type CampaignState, statesBefore } from './states.ts';
 
 /** A pause waits for the chunk that is being frozen: about 150 ms. */
@@ -21,6 +25,8 @@ const FREEZE_ROWS = 10_000;
 const SWEEP_ROWS = 10_000;
 const LOOK_AGAIN_MS = 250;
 const SWEEP_AGAIN_MS = 100;
+/** While nothing moves: a hold, a closed window, a pause. Verbs of a person hasten the job. */
+const QUIET_LOOK_AGAIN_MS = 2_000;
 const PAUSED_LOOK_AGAIN_MS = 5_000;
 const CAMPAIGN_SHARD = 0;
 
@@ -29,6 +35,7 @@ const STEPS: Partial<Record<CampaignState, (job: JobContext, of: CampaignKey) =>
   scheduled: startOnTime,
   starting: freeze,
   sending: finish,
+  holding: hold,
   finishing: finish,
   // Stays, so that a resume at this very moment finds a job that will look again.
   paused: async () => again(PAUSED_LOOK_AGAIN_MS),
@@ -67,8 +74,11 @@ async function freeze(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
       moves.move(null, 'queued', chunk.frozen);
       moves.move(null, 'suppressed', chunk.suppressed);
       moves.write(tx, of, CAMPAIGN_SHARD);
-      if (chunk.done) await startSending(tx, of);
-      return chunk.done;
+      if (!chunk.done) return false;
+      const audience = campaign.audience + chunk.frozen + chunk.suppressed;
+      if (await skipEmptyStage(tx, of, audience)) return false;
+      await startSending(tx, of);
+      return true;
     });
     if (done) return again(0);
   }
@@ -98,14 +108,23 @@ async function fail(job: JobContext, of: CampaignKey, failure: string): Promise<
 
 async function startSending(tx: Tx, of: CampaignKey): Promise<void> {
   await queries.setFrozen(tx, of);
+  await deleteTimezones(tx, of);
   await queries.moveState(tx, of, ['starting'], 'sending');
   await setLanesOpen(tx, of.workspaceId, of.campaignId, true);
+  restartPace(tx, { workspaceId: of.workspaceId, key: of.campaignId });
 }
 
 /** Looks at the counters first, and believes only the rows. */
 async function finish(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
   return inWorkspace(job, async (tx) => {
-    const counts = await campaignCounts(tx, of);
+    const look = await lookAfter(tx, of);
+    if (!look) return again(0);
+    const { counts, isLastStage } = look;
+    const isTried = (counts.queued ?? 0) === 0;
+    if (isTried && !isLastStage) {
+      await startHold(tx, of);
+      return again(0);
+    }
     const inFlight = (counts.claimed ?? 0) + (counts.committing ?? 0);
     const waiting = (counts.queued ?? 0) + (counts.deferred ?? 0);
     if (inFlight + waiting === 0 && !(await hasUnfinished(tx, of))) {
@@ -113,9 +132,25 @@ async function finish(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
       await setLanesOpen(tx, of.workspaceId, of.campaignId, false);
       return { kind: 'done' };
     }
-    if ((counts.queued ?? 0) === 0) await queries.moveState(tx, of, ['sending'], 'finishing');
-    return again();
+    if (isTried) await queries.moveState(tx, of, ['sending'], 'finishing');
+    return again(inFlight === 0 ? quietMs(look) : LOOK_AGAIN_MS);
   });
+}
+
+/** Between two stages. */
+async function hold(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
+  return inWorkspace(job, async (tx) => {
+    const look = await lookAfter(tx, of);
+    if (!look) return again(0);
+    if (look.holdsUntil === null) return again(QUIET_LOOK_AGAIN_MS);
+    const waitMs = await queries.msUntil(tx, look.holdsUntil);
+    if (waitMs === 0) await startNextStage(tx, of);
+    return again(Math.min(waitMs, QUIET_LOOK_AGAIN_MS));
+  });
+}
+
+function quietMs({ closedMs }: Look): number {
+  return closedMs === 0 ? LOOK_AGAIN_MS : Math.min(closedMs, QUIET_LOOK_AGAIN_MS);
 }
 
 async function sweep(job: JobContext, of: CampaignKey): Promise<JobOutcome> {

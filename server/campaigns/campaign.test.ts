@@ -7,14 +7,8 @@ import { upsertContact } from '../audience/contacts.ts';
 import { changeSubscription, findOrCreateList } from '../audience/lists.ts';
 import { newId } from '../kernel/ids.ts';
 import { sql } from '../kernel/sql.ts';
-import {
-  CampaignRefused,
-  cancelCampaign,
-  createCampaign,
-  pauseCampaign,
-  resumeCampaign,
-  sendCampaign,
-} from './campaign.ts';
+import { cancelCampaign, createCampaign, pauseCampaign, resumeCampaign, sendCampaign } from './campaign.ts';
+import { CampaignRefused } from './refused.ts';
 import { campaignStatus } from './status.ts';
 
 let db: TestDatabase;
@@ -147,7 +141,7 @@ test('a campaign that turns out unsendable half frozen is paused, so that nothin
 describe('a schedule', () => {
   test('a campaign waits for its time and starts then', async () => {
     const campaign = await makeCampaign(db.database, 2);
-    await sendCampaign(db.database, campaign, new Date(Date.now() + 3_600_000));
+    await sendCampaign(db.database, campaign, { at: new Date(Date.now() + 3_600_000) });
     const outcome = await advanceOnce(db.database, campaign);
     assert.equal((await campaignStatus(db.database, campaign)).campaign.state, 'scheduled');
     assert.ok(outcome.kind === 'again' && outcome.afterMs > 3_500_000 && outcome.afterMs <= 3_600_000);

@@ -1,23 +1,22 @@
 /**
- * What a campaign can do: be created, sent (now or at a time), paused, resumed, cancelled. The states are in
- * states.ts; what happens by itself is in advance.ts. Next down the ladder: audience/freeze.ts.
+ * What a campaign can do: be created, sent (by a plan), paused, resumed, continued between two stages, cancelled. The
+ * states are in states.ts; what happens by itself is in advance.ts. `sendCampaign` asks no questions: launch.ts goes
+ * through the checklist first. Next down the ladder: audience/freeze.ts.
  */
 import type { Database, Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { enqueueJob } from '../kernel/jobs.ts';
 import { ensureLane, setLanesOpen } from '../kernel/queries.ts';
 import { CHECK, compileContent } from '../queue/campaign-content.ts';
-import { RELAY_ROUTE } from '../queue/pump.ts';
-import { ensureRoute } from '../queue/queries.ts';
+import { campaignCounts } from '../stats/counters.ts';
+import { checkPlan, keepPlan, type SendPlan, startOf } from './plan.ts';
 import * as queries from './queries.ts';
+import { findRollout, insertOverride, type OverrideRow, setHaltSince } from './queries-rollout.ts';
+import { findOrRefuse, refusedInState } from './refused.ts';
+import { startNextStage } from './rollout.ts';
 import { type CampaignState, statesBefore } from './states.ts';
 
 export const ADVANCE_JOB = 'campaign.advance';
-
-/** A verb that the campaign's state does not allow, or a campaign that is not there. One sentence for the user. */
-export class CampaignRefused extends Error {
-  override readonly name = 'CampaignRefused';
-}
 
 export interface NewCampaign {
   name: string;
@@ -27,6 +26,8 @@ export interface NewCampaign {
   /** File name (its extension says MJML, HTML or text) and content. */
   template: { name: string; body: string };
   giveUpSeconds?: number;
+  /** For {{ postal_address }}. */
+  postalAddress?: string | undefined;
 }
 
 const GIVE_UP_SECONDS = 2 * 86_400;
@@ -44,6 +45,7 @@ export async function createCampaign(
     fromName: campaign.from.name ?? null,
     fromEmail: campaign.from.email,
     replyTo: campaign.replyTo ?? null,
+    postalAddress: campaign.postalAddress ?? null,
   };
   compileContent(of, content, CHECK);
   await database.withWorkspace(workspaceId, (tx) =>
@@ -58,15 +60,26 @@ export async function createCampaign(
   return of.campaignId;
 }
 
-/** Starts the campaign now, or at `at`. */
-export function sendCampaign(database: Database, of: queries.CampaignKey, at?: Date): Promise<void> {
+/**
+ * Starts the campaign now, or when the plan says. What an earlier plan of a scheduled campaign said is forgotten.
+ * `override`: who sends it against the checklist.
+ */
+export function sendCampaign(
+  database: Database,
+  of: queries.CampaignKey,
+  plan: SendPlan = {},
+  override: Omit<OverrideRow, 'at'> | null = null,
+): Promise<void> {
+  checkPlan(plan);
+  const at = startOf(plan);
   return database.withWorkspace(of.workspaceId, async (tx) => {
     // Not from paused: going on is another verb.
     await move(tx, of, at ? 'scheduled' : 'starting', 'sent', at ? ['draft'] : ['draft', 'scheduled']);
     if (at) await queries.setSchedule(tx, of, at);
+    await keepPlan(tx, of, plan);
+    if (override) await insertOverride(tx, of, override);
     await queries.createPartitions(tx);
-    await ensureRoute(tx, of.workspaceId, RELAY_ROUTE);
-    await ensureLane(tx, { ...lanes(of), number: 0, route: RELAY_ROUTE, open: false, dueInMs: 0 });
+    await ensureLane(tx, { ...lanes(of), number: 0, open: false, dueInMs: 0 });
     const dueInMs = at ? await queries.msUntil(tx, at) : 0;
     await enqueueJob(tx, of.workspaceId, { kind: ADVANCE_JOB, key: of.campaignId, dueInMs });
   });
@@ -80,13 +93,24 @@ export function pauseCampaign(database: Database, of: queries.CampaignKey): Prom
   });
 }
 
+/** Goes on where it was. What a halt counted up to now does not halt it again. */
 export function resumeCampaign(database: Database, of: queries.CampaignKey): Promise<void> {
   return database.withWorkspace(of.workspaceId, async (tx) => {
-    const campaign = await find(tx, of);
-    const frozen = campaign.frozenAt !== null;
-    if (!(await queries.moveState(tx, of, ['paused'], frozen ? 'sending' : 'starting')))
-      throw refused(campaign, 'resumed', ['paused']);
-    if (frozen) await setLanesOpen(tx, of.workspaceId, of.campaignId, true);
+    const campaign = await findOrRefuse(tx, of);
+    const isFrozen = (await findRollout(tx, of))?.isStageFrozen ?? false;
+    if (!(await queries.moveState(tx, of, ['paused'], isFrozen ? 'sending' : 'starting')))
+      throw refusedInState(campaign, 'resumed', ['paused']);
+    await setHaltSince(tx, of, await campaignCounts(tx, of));
+    if (isFrozen) await setLanesOpen(tx, of.workspaceId, of.campaignId, true);
+    await enqueueJob(tx, of.workspaceId, { kind: ADVANCE_JOB, key: of.campaignId });
+  });
+}
+
+/** On to the next stage, without waiting for the end of the hold. */
+export function continueCampaign(database: Database, of: queries.CampaignKey): Promise<void> {
+  return database.withWorkspace(of.workspaceId, async (tx) => {
+    if (!(await startNextStage(tx, of)))
+      throw refusedInState(await findOrRefuse(tx, of), 'continued', ['holding']);
     await enqueueJob(tx, of.workspaceId, { kind: ADVANCE_JOB, key: of.campaignId });
   });
 }
@@ -107,22 +131,8 @@ async function move(
   verb: string,
   from = statesBefore(to),
 ): Promise<void> {
-  if (!(await queries.moveState(tx, of, from, to))) throw refused(await find(tx, of), verb, from);
-}
-
-async function find(tx: Tx, of: queries.CampaignKey): Promise<queries.CampaignRow> {
-  const campaign = await queries.findCampaign(tx, of);
-  if (!campaign)
-    throw new CampaignRefused(
-      `There is no campaign ${of.campaignId} in this workspace. List them with \`camp campaign list\`.`,
-    );
-  return campaign;
-}
-
-function refused(campaign: queries.CampaignRow, verb: string, from: CampaignState[]): CampaignRefused {
-  return new CampaignRefused(
-    `Campaign "${campaign.name}" (${campaign.id}) is ${campaign.state} and cannot be ${verb}: that is possible while it is ${from.join(' or ')}.`,
-  );
+  if (!(await queries.moveState(tx, of, from, to)))
+    throw refusedInState(await findOrRefuse(tx, of), verb, from);
 }
 
 function lanes(of: queries.CampaignKey) {

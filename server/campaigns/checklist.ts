@@ -1,72 +1,87 @@
 /**
- * What must be true before a campaign is made: its template can be compiled, a render of it ends, and what it cannot
- * do without is known of somebody on its lists. A draft that could never be sent well is not kept.
+ * The checklist before a campaign is sent: whether the mail would break what Gmail, Yahoo, Microsoft and the law ask of
+ * bulk senders. Red blocks, amber asks a person; launch.ts heeds it.
+ *
+ * Mail that goes to a test server is a rehearsal: everything is checked all the same, and nothing is asked. Who sends
+ * through a relay is not asked about a domain that was not added to Camp: then the relay signs, and Camp cannot see it.
  */
-import { recipientData } from '../content/message.ts';
-import {
-  type CompiledTemplate,
-  compileTemplate,
-  loadTemplate,
-  type TemplateField,
-} from '../content/template.ts';
-import { RenderLimit } from '../content/template-error.ts';
+
+import type { Config } from '../kernel/config.ts';
 import type { Database } from '../kernel/database.ts';
-import * as queries from './queries.ts';
+import type { Scope } from '../kernel/scope.ts';
+import type { Secrets } from '../kernel/secrets.ts';
+import { checkDomain, dkimKeysOf } from '../senders/domains.ts';
+import { describeInstallation } from '../senders/installation.ts';
+import { environmentRoute, routePlanOf } from '../senders/routes.ts';
+import type { Resolver } from '../smtp/dns.ts';
+import { type Checked, type ChecklistItem, people, type Verdict } from './checked.ts';
+import { checkContent } from './checklist-content.ts';
+import { checkFrom, checkRecords, isRehearsal } from './checklist-sender.ts';
+import type { CampaignKey } from './queries.ts';
+import * as queries from './queries-checklist.ts';
+import { CampaignRefused } from './refused.ts';
 
-/** A campaign that would read wrongly to everybody. One sentence for the user. */
-export class CampaignUnsendable extends Error {
-  override readonly name = 'CampaignUnsendable';
+export interface Checklist {
+  items: ChecklistItem[];
+  /** The worst of the items. */
+  verdict: Verdict;
+  isRehearsal: boolean;
 }
 
-export interface CampaignPlan {
-  listIds: string[];
-  /** File name (its extension says MJML, HTML or text) and content. */
-  template: { name: string; body: string };
+export interface Surroundings {
+  scope: Scope;
+  database: Database;
+  secrets: Secrets;
+  resolver: Resolver;
+  config: Config;
 }
 
-/** Throws TemplateError or CampaignUnsendable. */
-export async function checkCampaign(
-  database: Database,
-  workspaceId: string,
-  plan: CampaignPlan,
-): Promise<void> {
-  const template = compileTemplate(loadTemplate(plan.template.name, plan.template.body));
-  renderOnce(template);
-  const wanted = requiredAttributes(template);
-  if (wanted.size === 0) return;
-  const present = await database.withWorkspace(workspaceId, (tx) =>
-    queries.attributesPresent(tx, workspaceId, plan.listIds, [...wanted.keys()]),
+export async function checkBeforeSending(around: Surroundings, of: CampaignKey): Promise<Checklist> {
+  const checked = await gather(around, of);
+  const { database } = around;
+  const installation = await describeInstallation(database, around.config);
+  const domain = await checkDomain(
+    { ...around, workspaceId: of.workspaceId, installation },
+    checked.fromDomain,
   );
-  for (const [attribute, field] of wanted)
-    if (!present.has(attribute))
-      throw new CampaignUnsendable(
-        `${field.file} line ${field.line}: nobody who is subscribed has "${field.path}"; give it a default ({{ ${field.path} | default: "…" }}), or import a column for it.`,
-      );
+  const rehearsal = isRehearsal(checked);
+  const items = [
+    audienceItem(checked),
+    checkFrom(checked, rehearsal),
+    ...checkRecords(checked, domain),
+    ...(await checkContent(database, checked)),
+  ];
+  const verdict = (['red', 'amber'] as const).find((worst) => items.some((item) => item.verdict === worst));
+  return { items, verdict: verdict ?? 'green', isRehearsal: rehearsal };
 }
 
-/** The limits of a render bite here rather than for every recipient. */
-function renderOnce(template: CompiledTemplate): void {
-  const attributes = Object.fromEntries(
-    [...requiredAttributes(template).keys()].map((name) => [name, 'sample']),
-  );
-  const contact = { email: 'sample@example.com', name: 'Sample Person', attributes };
-  try {
-    template.render(recipientData(contact, 'https://example.com/unsubscribe'));
-  } catch (error) {
-    if (error instanceof RenderLimit) throw new CampaignUnsendable(`${template.file}: ${error.message}.`);
-    throw error;
-  }
+function gather({ database, secrets, config }: Surroundings, of: CampaignKey): Promise<Checked> {
+  const { workspaceId } = of;
+  return database.readWorkspace(workspaceId, async (tx) => {
+    const campaign = await queries.campaignToCheck(tx, of);
+    if (!campaign) throw new CampaignRefused(`There is no campaign ${of.campaignId} in this workspace.`);
+    const fromDomain = campaign.fromEmail.slice(campaign.fromEmail.lastIndexOf('@') + 1);
+    const plan = await routePlanOf(tx, secrets, workspaceId, fromDomain, environmentRoute(config));
+    return {
+      ...of,
+      ...campaign,
+      fromDomain,
+      audience: await queries.countAudience(tx, workspaceId, campaign.listIds),
+      sample: await queries.sampleContact(tx, workspaceId, campaign.listIds),
+      routes: plan.levels.flat(),
+      dkimKeys: await dkimKeysOf(tx, secrets, workspaceId, fromDomain),
+      config,
+    };
+  });
 }
 
-/** What every contact has, whatever was imported. */
-const BUILT_IN = new Set(['email', 'name', 'first_name', 'unsubscribe_url', 'contact']);
-
-/** By attribute, the field that needs it. */
-function requiredAttributes(template: CompiledTemplate): Map<string, TemplateField> {
-  const wanted = new Map<string, TemplateField>();
-  for (const field of template.fields) {
-    const attribute = field.path.replace(/^contact\./, '').split('.', 1)[0] ?? '';
-    if (!field.optional && !BUILT_IN.has(attribute) && !wanted.has(attribute)) wanted.set(attribute, field);
-  }
-  return wanted;
+function audienceItem({ audience }: Checked): ChecklistItem {
+  if (audience > 0)
+    return { id: 'audience', verdict: 'green', sentence: `It goes to ${people(audience)}.`, fix: null };
+  return {
+    id: 'audience',
+    verdict: 'red',
+    sentence: 'Nobody is subscribed to its lists.',
+    fix: 'Import contacts onto one of them, or make the campaign for another list.',
+  };
 }

@@ -1,7 +1,8 @@
 /**
- * What has to be done once a day: the partitions of the months to come, and the end of jobs that are long done. A job
- * like any other, so one worker does it, whichever is there.
+ * What has to be done once a day: the partitions of the months to come, and the end of jobs that are long done and of
+ * limits that nobody needs any more. A job like any other, so one worker does it, whichever is there.
  */
+import { forgetOldLimits } from '../delivery/limits-report.ts';
 import type { Database } from '../kernel/database.ts';
 import { DEFAULT_WORKSPACE_ID } from '../kernel/ids.ts';
 import { enqueueJob, type JobHandler } from '../kernel/jobs.ts';
@@ -24,5 +25,6 @@ export const maintain: JobHandler = async ({ database }) => {
   const workspaceIds = await database.withSystem((tx) => allWorkspaceIds(tx));
   for (const workspaceId of workspaceIds)
     await database.withWorkspace(workspaceId, (tx) => deleteOldJobs(tx, workspaceId, JOBS_KEPT_HOURS));
+  await forgetOldLimits(database);
   return { kind: 'again', afterMs: DAY_MS };
 };

@@ -17,14 +17,15 @@ export interface NewCampaignRow extends CampaignKey {
   templateName: string;
   templateBody: string;
   giveUpSeconds: number;
+  postalAddress: string | null;
 }
 
 export function insertCampaign(tx: Tx, row: NewCampaignRow) {
   return tx.query(sql`
     INSERT INTO campaign (workspace_id, id, name, list_ids, from_name, from_email, reply_to, template_name,
-      template_body, give_up_seconds)
+      template_body, give_up_seconds, postal_address)
     VALUES (${row.workspaceId}, ${row.campaignId}, ${row.name}, ${row.listIds}, ${row.fromName}, ${row.fromEmail},
-      ${row.replyTo}, ${row.templateName}, ${row.templateBody}, ${row.giveUpSeconds})`);
+      ${row.replyTo}, ${row.templateName}, ${row.templateBody}, ${row.giveUpSeconds}, ${row.postalAddress})`);
 }
 
 export interface CampaignRow {
@@ -40,20 +41,20 @@ export interface CampaignRow {
   failure: string | null;
 }
 
+const COLUMNS = sql`
+  id, name, state, audience::float8 AS audience, created_at AS "createdAt", scheduled_at AS "scheduledAt",
+  started_at AS "startedAt", frozen_at AS "frozenAt", finished_at AS "finishedAt", failure`;
+
 export async function findCampaign(tx: Tx, of: CampaignKey): Promise<CampaignRow | undefined> {
   const [row] = await tx.query<CampaignRow>(sql`
-    SELECT id, name, state, audience::float8 AS audience, created_at AS "createdAt", scheduled_at AS "scheduledAt",
-      started_at AS "startedAt", frozen_at AS "frozenAt", finished_at AS "finishedAt", failure
-    FROM campaign WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId}`);
+    SELECT ${COLUMNS} FROM campaign WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId}`);
   return row;
 }
 
 /** The newest campaigns first; ids are UUIDv7. */
 export function listCampaigns(tx: Tx, workspaceId: string, limit: number) {
   return tx.query<CampaignRow>(sql`
-    SELECT id, name, state, audience::float8 AS audience, created_at AS "createdAt", scheduled_at AS "scheduledAt",
-      started_at AS "startedAt", frozen_at AS "frozenAt", finished_at AS "finishedAt", failure
-    FROM campaign WHERE workspace_id = ${workspaceId} ORDER BY id DESC LIMIT ${limit}`);
+    SELECT ${COLUMNS} FROM campaign WHERE workspace_id = ${workspaceId} ORDER BY id DESC LIMIT ${limit}`);
 }
 
 /** False: the campaign is in none of the states `from`. */
@@ -83,7 +84,8 @@ export function setFailure(tx: Tx, of: CampaignKey, failure: string) {
 
 export function setFrozen(tx: Tx, of: CampaignKey) {
   return tx.query(sql`UPDATE campaign SET frozen_at = now()
-    WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId} AND frozen_at IS NULL`);
+    WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId} AND frozen_at IS NULL
+      AND stage + 1 >= cardinality(stages)`);
 }
 
 export async function msUntil(tx: Tx, at: Date): Promise<number> {

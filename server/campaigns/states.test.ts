@@ -23,6 +23,6 @@ test('a campaign that ended stays as it ended', () => {
 });
 
 test('the guard of a move names the states that the table names', () => {
-  assert.deepEqual(statesBefore('paused'), ['starting', 'sending', 'finishing']);
+  assert.deepEqual(statesBefore('paused'), ['starting', 'sending', 'holding', 'finishing']);
   assert.deepEqual(statesBefore('scheduled'), ['draft']);
 });

@@ -12,7 +12,9 @@ export const CAMPAIGN_MOVES = {
   /** Its audience is being frozen into messages. */
   starting: ['sending', 'paused', 'cancelled', 'failed'],
   /** Messages are being tried for the first time. */
-  sending: ['finishing', 'paused', 'cancelled', 'finished'],
+  sending: ['holding', 'finishing', 'paused', 'cancelled', 'finished'],
+  /** A stage was tried; the next one waits for its time, or for a person. */
+  holding: ['starting', 'paused', 'cancelled'],
   paused: ['starting', 'sending', 'cancelled'],
   /** Every message was tried; some wait for another try, or for an answer. */
   finishing: ['finished', 'sending', 'paused', 'cancelled'],

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { allLists } from '../audience/queries.ts';
 import { createCampaign } from '../campaigns/campaign.ts';
-import { checkCampaign } from '../campaigns/checklist.ts';
+import { checkDraft } from '../campaigns/draft-check.ts';
 import type { Database } from '../kernel/database.ts';
 import { readDuration, readSender } from './arguments.ts';
 import type { Cli } from './cli.ts';
@@ -18,6 +18,7 @@ interface CreateOptions {
   from: string;
   replyTo?: string;
   giveUp: string;
+  postalAddress?: string;
 }
 
 export async function create(cli: Cli, options: CreateOptions): Promise<ExitCode> {
@@ -28,8 +29,17 @@ export async function create(cli: Cli, options: CreateOptions): Promise<ExitCode
   const template = { name: basename(options.template), body: await readFile(options.template, 'utf8') };
   const id = await withDatabase(cli, async (database) => {
     const listIds = await findLists(cli, database, options.list);
-    await checkCampaign(database, cli.workspaceId, { listIds, template });
-    const campaign = { name: options.name, listIds, from, ...replyTo, template, giveUpSeconds };
+    const postalAddress = options.postalAddress ?? cli.config.postalAddress;
+    await checkDraft(database, cli.workspaceId, { listIds, template, postalAddress });
+    const campaign = {
+      name: options.name,
+      listIds,
+      from,
+      ...replyTo,
+      template,
+      giveUpSeconds,
+      postalAddress,
+    };
     return createCampaign(database, cli.workspaceId, campaign);
   });
   cli.out.say(id);

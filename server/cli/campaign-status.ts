@@ -80,21 +80,44 @@ export function hasEnded({ campaign, counts }: CampaignStatus): boolean {
   );
 }
 
-function report(out: Output, { campaign, counts, routes }: CampaignStatus): void {
-  const { id, name, state, audience } = campaign;
+function report(out: Output, status: CampaignStatus): void {
+  const { campaign, counts, routes, stage, waits, maxPerHour, overrides } = status;
+  const { id, name, state, audience, failure } = campaign;
   out.say(`${styled(out, 'bold', name)}  ${id}\n`);
-  out.say(countsTable(state, audience, counts));
-  for (const route of routes)
-    out.say(`\nThe route "${route.name}" is in trouble and is tried again: ${route.reason ?? ''}`);
-  if (campaign.failure) out.say(`\nIt failed: ${campaign.failure}`);
-  out.result({ id, name, state, audience, counts, routes });
+  out.say(countsTable(status));
+  for (const sentence of reasons(status)) out.say(`\n${sentence}`);
+  const result = { id, name, state, audience, counts, routes, reason: failure, stage, waits };
+  out.result({ ...result, max_per_hour: maxPerHour, overrides });
+}
+
+function reasons({ campaign, routes, waits, overrides }: CampaignStatus): string[] {
+  const { id, state, failure } = campaign;
+  const until = waits?.until
+    ? `until ${waits.until.toISOString()}`
+    : `\`camp campaign continue ${id}\` begins it`;
+  return [
+    ...routes.map(
+      ({ name, reason }) => `The route "${name}" is in trouble and is tried again: ${reason ?? ''}`,
+    ),
+    ...(waits ? [`It waits for ${waits.for}: ${until}.`] : []),
+    ...(failure ? [`${state === 'paused' ? 'It is paused' : 'It failed'}: ${failure}`] : []),
+    ...overrides.map(
+      ({ at, by, items }) =>
+        `${by} sent it against the checklist on ${at.toISOString()}: ${items.map((item) => item.id).join(', ')}.`,
+    ),
+  ];
 }
 
 /** The states of the messages; they add up to the audience. */
-function countsTable(state: string, audience: number, counts: CampaignStatus['counts']): string {
+function countsTable({ campaign, counts, stage, maxPerHour }: CampaignStatus): string {
+  const { state, audience } = campaign;
   const sum = Object.values(counts).reduce((total, n) => total + n, 0);
   return table([
     ['state', state],
+    ...(stage
+      ? [['stage', `${stage.number} of ${stage.stages.length} (${stage.stages[stage.number - 1]} %)`]]
+      : []),
+    ...(maxPerHour === null ? [] : [['an hour', maxPerHour, 'at most']]),
     ['audience', audience],
     ['', ''],
     ...Object.entries(counts).map(([name, n]) => [name, n, share(n, audience)]),

@@ -1,14 +1,16 @@
 /** `camp campaign …`: what can be done with a campaign, one line each. */
 import type { Command } from 'commander';
-import { cancelCampaign, pauseCampaign, resumeCampaign, sendCampaign } from '../campaigns/campaign.ts';
+import { cancelCampaign, continueCampaign, pauseCampaign, resumeCampaign } from '../campaigns/campaign.ts';
 import type { CampaignKey } from '../campaigns/queries.ts';
 import { listCampaigns } from '../campaigns/queries.ts';
 import type { Database } from '../kernel/database.ts';
-import { collect, readTime } from './arguments.ts';
+import { collect } from './arguments.ts';
+import { check } from './campaign-check.ts';
 import { create } from './campaign-create.ts';
-import { showStatus, waitForEnd } from './campaign-status.ts';
+import { planOptions } from './campaign-plan.ts';
+import { send } from './campaign-send.ts';
+import { showStatus } from './campaign-status.ts';
 import { type Cli, run, uuid } from './cli.ts';
-import { usageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { withDatabase } from './open-database.ts';
 import { table } from './output.ts';
@@ -25,13 +27,18 @@ export function campaignCommand(program: Command): void {
     .requiredOption('--template <file>', 'MJML, HTML or plain text')
     .requiredOption('--from <sender>', '"Acme News <news@acme.example>"')
     .option('--reply-to <address>', 'where answers go, if not to the sender')
+    .option('--postal-address <text>', 'what {{ postal_address }} prints, instead of CAMP_POSTAL_ADDRESS')
     .option('--give-up <time>', 'how long temporary failures are tried again, such as 30m, 48h or 2d', '48h')
     .action(run(create));
   campaign.command('list').description('the newest campaigns').action(run(list));
   campaign
-    .command('send <id>')
-    .description('send it now, or at a time')
-    .option('--at <time>', 'such as 2030-01-31T09:00:00Z')
+    .command('check <id>')
+    .description('what would make providers refuse its mail, before it is sent')
+    .action(run(check));
+  planOptions(campaign.command('send <id>'))
+    .description('send it now, or by a plan, after a look at the checklist')
+    .option('--yes', 'send it although something should be looked at')
+    .option('--force', 'send it although a check failed; who did is written down')
     .option('--wait', 'show the progress until it has ended')
     .action(run(send));
   campaign
@@ -42,6 +49,7 @@ export function campaignCommand(program: Command): void {
     .action(run(showStatus));
   verb(campaign, 'pause', 'hold back what is not on the wire', pauseCampaign);
   verb(campaign, 'resume', 'go on with a paused campaign', resumeCampaign);
+  verb(campaign, 'continue', 'go on to the next stage of a rollout that holds', continueCampaign);
   verb(campaign, 'cancel', 'end it for good; what waits is never sent', cancelCampaign);
 }
 
@@ -63,27 +71,6 @@ function verb(
         return EXIT.ok;
       }),
     );
-}
-
-async function send(cli: Cli, id: string, options: { at?: string; wait?: boolean }): Promise<ExitCode> {
-  const of = keyOf(cli, id);
-  const at = options.at === undefined ? undefined : readSendTime(options.at);
-  return withDatabase(cli, async (database) => {
-    await sendCampaign(database, of, at);
-    if (options.wait) return waitForEnd(cli, database, of);
-    cli.out.say(
-      `${at ? `Scheduled for ${at.toISOString()}` : 'Starting'}: workers take it from here. See \`camp campaign status ${id} --watch\`.`,
-    );
-    cli.out.result({ id: of.campaignId });
-    return EXIT.ok;
-  });
-}
-
-function readSendTime(text: string): Date {
-  const at = readTime(text, '--at');
-  if (at.getTime() < Date.now())
-    throw usageError(`--at "${text}" is in the past: correct it, or leave it out to send now.`);
-  return at;
 }
 
 async function list(cli: Cli): Promise<ExitCode> {

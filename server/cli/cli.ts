@@ -20,6 +20,8 @@ export interface GlobalOptions {
   workspace?: string;
   /** Of commands that run workers. */
   connections?: string;
+  /** Of commands that ask the DNS. */
+  resolver?: string;
 }
 
 /** Errors are thrown, and explained in main.ts. */
@@ -43,6 +45,7 @@ function createCli(globals: GlobalOptions): Cli {
       smtpUrl: globals.smtpUrl,
       dataDir: globals.dataDir,
       connections: globals.connections,
+      resolver: globals.resolver,
     }),
     workspaceId: uuid(workspaceId, 'workspace id'),
   };

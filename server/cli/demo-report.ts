@@ -6,7 +6,7 @@ import { dataFolder } from './data-folder.ts';
 import { count, type Output, plural, seconds, styled, table } from './output.ts';
 
 export interface DemoRun {
-  status: CampaignStatus;
+  status: Pick<CampaignStatus, 'campaign' | 'counts'>;
   /** Undefined when the mails went to a relay. */
   sandbox: SandboxReport | undefined;
   totalMs: number;

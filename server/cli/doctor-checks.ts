@@ -120,7 +120,12 @@ export async function checkRelay(smtpUrl: string, heloName: string, waitMs = REL
   return finding('Relay', 'ok', `${place} answers${relay.credentials ? ' and lets us log in' : ''}`);
 }
 
-function failureOf({ phase, reply, error }: OpenFailed, relay: RelayOptions, outOfTime: boolean): string {
+/** Half a sentence. */
+export function failureOf(
+  { phase, reply, error }: OpenFailed,
+  relay: RelayOptions,
+  outOfTime: boolean,
+): string {
   if (outOfTime) return `no answer in time (${phase})`;
   if (reply) return `${phase} was answered with "${reply.code} ${reply.text}"`;
   if (error?.includes('ECONNREFUSED')) return 'nothing listens there';

@@ -6,14 +6,17 @@
  */
 
 import { ImportRefused } from '../audience/import-refused.ts';
-import { CampaignRefused } from '../campaigns/campaign.ts';
-import { CampaignUnsendable } from '../campaigns/checklist.ts';
+import { CampaignUnsendable } from '../campaigns/draft-check.ts';
+import { CampaignRefused } from '../campaigns/refused.ts';
 import { SenderError } from '../content/message.ts';
 import { TemplateError } from '../content/template-error.ts';
 import { ConfigError } from '../kernel/config.ts';
 import { PostgresUnavailable } from '../kernel/embedded-postgres.ts';
 import { MigrationRefused } from '../kernel/migrate.ts';
 import { ScopeEnded } from '../kernel/scope.ts';
+import { SealBroken } from '../kernel/secrets.ts';
+import { DomainRefused } from '../senders/domain-names.ts';
+import { RouteRefused } from '../senders/route-names.ts';
 import { SmtpUrlError } from '../smtp/url.ts';
 import { explainDatabaseError } from './database-errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -49,6 +52,9 @@ const SENTENCES: [type: new (...parameters: never[]) => Error, exitCode: ExitCod
   [CampaignRefused, EXIT.usage],
   [CampaignUnsendable, EXIT.usage],
   [ImportRefused, EXIT.usage],
+  [DomainRefused, EXIT.usage],
+  [RouteRefused, EXIT.usage],
+  [SealBroken, EXIT.usage],
   [TemplateError, EXIT.usage],
 
   [SenderError, EXIT.usage],

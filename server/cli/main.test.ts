@@ -4,7 +4,20 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { camp } from '../../test/support/command-line.ts';
 import { EXIT } from './exit-codes.ts';
 
-const COMMANDS = ['demo', 'start', 'worker', 'migrate', 'import', 'template', 'campaign', 'doctor'];
+const COMMANDS = [
+  'demo',
+  'start',
+  'worker',
+  'migrate',
+  'import',
+  'template',
+  'campaign',
+  'domain',
+  'relay',
+  'route',
+  'source',
+  'doctor',
+];
 const VERBS = ['create', 'list', 'send', 'status', 'pause', 'resume', 'cancel'];
 
 test('the help names every command and every exit code', async () => {

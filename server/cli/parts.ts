@@ -26,7 +26,7 @@ export interface PartsOptions {
 
 export interface Parts {
   open: OpenDatabase;
-  /** Undefined when SMTP_URL names a relay. */
+  /** Undefined when SMTP_URL names a relay, or CAMP_RESOLVER the way to all mail servers. */
   sandbox: Sandbox | undefined;
   /** Why a part is lost for good. */
   lost(): unknown;
@@ -39,11 +39,12 @@ export async function startParts(
   cli: Cli,
   { workers, scope, logToFile = false }: PartsOptions,
 ): Promise<Parts> {
-  const { smtpUrl, connections } = cli.config;
+  const { smtpUrl, resolver, connections } = cli.config;
   if (smtpUrl !== undefined) parseSmtpUrl(smtpUrl);
   await using started = new AsyncDisposableStack();
   const open = await startDatabase(cli, started);
-  const sandbox = smtpUrl === undefined ? await startMailServer(cli, started) : undefined;
+  const leaves = smtpUrl !== undefined || resolver !== undefined;
+  const sandbox = leaves ? undefined : await startMailServer(cli, started);
   const keeper = keepParts(cli, { open, sandbox, scope });
   started.defer(keeper.stop);
   const processes = startWorkers({

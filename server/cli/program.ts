@@ -5,11 +5,17 @@ import { campaignCommand } from './campaign.ts';
 import type { GlobalOptions } from './cli.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { domainCommand } from './domain.ts';
 import { explain } from './errors.ts';
 import { EXIT, EXIT_MEANINGS } from './exit-codes.ts';
 import { importCommand } from './import.ts';
+import { limitsCommand } from './limits.ts';
 import { migrateCommand } from './migrate.ts';
 import { createOutput } from './output.ts';
+import { relayCommand } from './relay.ts';
+import { repliesCommand } from './replies.ts';
+import { routeCommand } from './route.ts';
+import { sourceCommand } from './source.ts';
 import { startCommand } from './start.ts';
 import { templateCommand } from './template.ts';
 import { workerCommand } from './worker-command.ts';
@@ -22,6 +28,12 @@ const COMMANDS = [
   importCommand,
   templateCommand,
   campaignCommand,
+  domainCommand,
+  relayCommand,
+  routeCommand,
+  sourceCommand,
+  repliesCommand,
+  limitsCommand,
   doctorCommand,
 ];
 

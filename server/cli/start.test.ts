@@ -76,7 +76,7 @@ test('a worker that is killed is started again', TIMEOUT, async () => {
 test('a worker needs a relay and a migrated database, and says so', TIMEOUT, async () => {
   const alone = await camp(['worker'], { DATABASE_URL: url });
   assert.equal(alone.code, EXIT.usage);
-  assert.match(alone.stderr, /^SMTP_URL is not set: name the relay/);
+  assert.match(alone.stderr, /^Neither SMTP_URL nor CAMP_RESOLVER is set: name the relay/);
   const wrong = await camp(['worker', '--smtp-url', 'http://me:sekret@relay.example'], env);
   assert.equal(wrong.code, EXIT.usage);
   assert.match(wrong.stderr, /must begin with smtp/);

@@ -11,6 +11,7 @@ import {
   type TemplateSource,
 } from '../content/template.ts';
 import { RenderLimit } from '../content/template-error.ts';
+import type { Config } from '../kernel/config.ts';
 import { type Cli, run } from './cli.ts';
 import { usageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -35,7 +36,7 @@ export function templateCommand(program: Command): void {
 async function render(cli: Cli, file: string, flags: RenderFlags): Promise<ExitCode> {
   const source = loadTemplate(basename(file), await readFile(file, 'utf8'));
   const template = compileTemplate(withSubject(source, flags.subject));
-  const data = contactData(await readData(flags.data), cli.config.publicUrl);
+  const data = contactData(await readData(flags.data), cli.config);
   const [missing] = template.missingFields(data);
   if (missing) {
     const remedy = flags.data === undefined ? 'give it with --data FILE.json' : 'add it';
@@ -80,14 +81,17 @@ function parseJson(file: string, text: string): unknown {
 }
 
 /** As a campaign would see this contact; what the file says outright wins. */
-function contactData(data: Record<string, unknown>, publicUrl: string): Record<string, unknown> {
+function contactData(
+  data: Record<string, unknown>,
+  { publicUrl, postalAddress }: Config,
+): Record<string, unknown> {
   const { email, name, ...attributes } = data;
   const contact = {
     email: typeof email === 'string' ? email : 'recipient@example.com',
     name: typeof name === 'string' ? name : null,
     attributes,
   };
-  const seen = recipientData(contact, `${publicUrl}/u/sample`);
+  const seen = recipientData(contact, `${publicUrl}/u/sample`, postalAddress);
   const own = isObject(data.contact) ? data.contact : {};
   return { ...seen, ...data, contact: { ...contactOf(seen), ...own } };
 }

@@ -18,18 +18,18 @@ export function workerCommand(program: Command): void {
 }
 
 async function work(cli: Cli): Promise<ExitCode> {
-  const smtpUrl = cli.config.smtpUrl;
-  if (smtpUrl === undefined)
+  const { smtpUrl, resolver } = cli.config;
+  if (smtpUrl === undefined && resolver === undefined)
     throw usageError(
-      'SMTP_URL is not set: name the relay, such as smtp://user:password@mail.example.com:587.',
+      'Neither SMTP_URL nor CAMP_RESOLVER is set: name the relay, such as smtp://user:password@mail.example.com:587, or the DNS server by which mail goes straight to its recipients (CAMP_RESOLVER=system: this machine’s own).',
     );
-  parseSmtpUrl(smtpUrl);
+  if (smtpUrl !== undefined) parseSmtpUrl(smtpUrl);
   if (process.connected) followParent();
   const scope = interruptScope('worker');
   const open = await openDatabase(cli);
   try {
     await awaitDatabase(() => requireMigrated(open.database));
-    const config = { ...cli.config, databaseUrl: open.url, smtpUrl };
+    const config = { ...cli.config, databaseUrl: open.url };
     await runWorker({ config, log: createLog(cli.config.logLevel, 'worker'), scope });
     return EXIT.ok;
   } finally {

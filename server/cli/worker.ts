@@ -9,24 +9,30 @@ import { advanceCampaign } from '../campaigns/advance.ts';
 import { ADVANCE_JOB } from '../campaigns/campaign.ts';
 import { MAINTAIN_JOB, maintain, startMaintenance } from '../campaigns/maintain.ts';
 import { createSigner } from '../content/tokens.ts';
+import type { MxContext } from '../delivery/mx-link.ts';
+import { Quota } from '../delivery/quota.ts';
 import type { Config } from '../kernel/config.ts';
 import { Database, isRetryable } from '../kernel/database.ts';
 import { JobRunner, recoverJobsOf } from '../kernel/jobs.ts';
 import type { Log } from '../kernel/log.ts';
 import { installationSecret } from '../kernel/queries.ts';
 import { Scope } from '../kernel/scope.ts';
+import { loadSecrets } from '../kernel/secrets.ts';
 import { WorkerSession } from '../kernel/worker-session.ts';
 import { CampaignContents } from '../queue/campaign-content.ts';
 import { Pump } from '../queue/pump.ts';
 import { recoverMessagesOf } from '../queue/recover.ts';
-import { parseSmtpUrl } from '../smtp/url.ts';
+import { environmentRoute } from '../senders/routes.ts';
+import { Resolver, systemServers } from '../smtp/dns.ts';
+import { HostMemory } from '../smtp/host-memory.ts';
+import { MtaSts } from '../smtp/mta-sts.ts';
 
 /** One for each loop that may hold a connection: claims, jobs, results, heartbeat, control, routes, and handlers. */
 const DATABASE_CONNECTIONS = 10;
 const DATABASE_RETRY_MS = 500;
 
 export interface WorkerOptions {
-  config: Config & { databaseUrl: string; smtpUrl: string };
+  config: Config & { databaseUrl: string };
   log: Log;
   /** When it ends, the worker drains. */
   scope: Scope;
@@ -42,6 +48,8 @@ export async function runWorker({ config, log, scope }: WorkerOptions): Promise<
   const secret = config.secret ?? (await database.withSystem((tx) => installationSecret(tx)));
   const contents = new CampaignContents({
     database,
+    secrets: await loadSecrets(database, config.secret),
+    fallback: environmentRoute(config),
     signer: createSigner(secret),
     trackingBase: config.publicUrl,
   });
@@ -67,6 +75,25 @@ async function startSession(database: Database, log: Log, scope: Scope): Promise
   return undefined;
 }
 
+/** What it takes to send straight to MX hosts: a resolver. */
+function mxContext(
+  session: { database: Database; log: Log; workerId: string },
+  scope: Scope,
+  config: Config,
+): MxContext | null {
+  if (config.resolver === undefined) return null;
+  const servers = config.resolver === 'system' ? systemServers() : [config.resolver];
+  const resolver = new Resolver({ servers });
+  return {
+    resolver,
+    quota: new Quota(session),
+    memory: new HostMemory(),
+    mtaSts: new MtaSts(scope, { resolver }),
+    dane: config.dane === 'on',
+    port: config.mxPort,
+  };
+}
+
 async function runSession(
   session: WorkerSession,
   database: Database,
@@ -74,11 +101,15 @@ async function runSession(
   { config, log, scope }: WorkerOptions,
 ): Promise<void> {
   const common = { database, log, workerId: session.id };
+  // Ends with the session's connections.
+  await using policies = Scope.root('mta-sts');
   const pump = new Pump({
     ...common,
     contents,
-    relay: { ...parseSmtpUrl(config.smtpUrl), heloName: config.heloName },
+    mx: mxContext(common, policies, config),
+    heloName: config.heloName,
     connections: config.connections,
+    mxConnections: config.mxConnections,
     retryBaseMs: config.retryBaseSeconds * 1_000,
   });
   const handlers = { [ADVANCE_JOB]: advanceCampaign, [MAINTAIN_JOB]: maintain };

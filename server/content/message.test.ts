@@ -108,7 +108,7 @@ const awkward = fc
 test('whatever a contact is called and has as attributes, two mail readers show exactly that and nothing more', async () => {
   const template = compileTemplate(loadTemplate('t.html', htmlTemplate, ownText));
   await fc.assert(
-    fc.asyncProperty(awkward, awkward, awkward, async (name, topic, fromName) => {
+    fc.asyncProperty(awkward, awkward, awkward.map(header), async (name, topic, fromName) => {
       const message = compileMessage(
         input({ template, from: { name: fromName, email: 'news@green.example' } }),
       );
@@ -313,6 +313,9 @@ test('a template that goes over its limits for one recipient is an outcome', () 
 test('a campaign whose sender cannot be written does not compile', () => {
   const template = compileTemplate(loadTemplate('t.txt', '---\nsubject: s\n---\nx'));
   assert.throws(() => compileMessage(input({ template, from: { email: 'nobody' } })), SenderError);
+  const named = { name: 'News\r\nBcc: c@d.example', email: 'a@b.example' };
+  assert.throws(() => compileMessage(input({ template, from: named })), SenderError);
+  assert.throws(() => compileMessage(input({ template, replyTo: named })), SenderError);
   assert.throws(
     () => compileMessage(input({ template, replyTo: { email: 'a@b.example\r\nBcc: c@d.example' } })),
     SenderError,

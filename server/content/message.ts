@@ -29,6 +29,8 @@ export interface MessageInput {
   signer: Signer;
   listId?: string | undefined;
   feedbackId?: string | undefined;
+  /** What {{ postal_address }} prints. */
+  postalAddress?: string | undefined;
   /** Milliseconds since 1970 for the Date header. Default `Date.now`. */
   now?: () => number;
 }
@@ -85,7 +87,7 @@ export function compileMessage(input: MessageInput): CompiledMessage {
       const { token, messageIdLocal } = tracking.signer.recipient(recipient.contactId);
       const unsubscribeUrl = `${tracking.base}/u/${token}`;
       const messageId = `${messageIdLocal}@${from.domain}`;
-      const data = recipientData(recipient, unsubscribeUrl);
+      const data = recipientData(recipient, unsubscribeUrl, input.postalAddress);
       const parts = renderParts(data, token);
       if (typeof parts === 'string') return { kind: 'unrenderable', error: parts };
       const mailbox = { name: recipient.name, address: to.address };
@@ -96,12 +98,13 @@ export function compileMessage(input: MessageInput): CompiledMessage {
 }
 
 /**
- * What Liquid can read of a recipient: attributes by their names, `email`, `name`, `first_name`, `unsubscribe_url`, and
- * `contact` with all but the last.
+ * What Liquid can read of a recipient: attributes by their names, `email`, `name`, `first_name`, and `contact` with all
+ * of them; and of the campaign `unsubscribe_url` and, when it has one, `postal_address`.
  */
 export function recipientData(
   { email, name, attributes }: Omit<MessageRecipient, 'contactId'>,
   unsubscribeUrl: string,
+  postalAddress?: string,
 ): Record<string, unknown> {
   const contact = {
     ...attributes,
@@ -109,14 +112,23 @@ export function recipientData(
     name: name ?? attributes.name ?? null,
     first_name: attributes.first_name ?? firstWord(name),
   };
-  return { ...contact, contact, unsubscribe_url: unsubscribeUrl };
+  const campaign = {
+    unsubscribe_url: unsubscribeUrl,
+    ...(postalAddress && { postal_address: postalAddress }),
+  };
+  return { ...contact, contact, ...campaign };
 }
 
 function firstWord(name: string | null): string | null {
   return name?.trim().split(/\s+/, 1)[0] || null;
 }
 
+/** A recipient's name is shown as well as it can be; a sender's is the operator's, who can write it as it should be. */
 function senderMailbox({ name = '', email }: Sender): Mailbox & { domain: string } {
+  if (/\p{Cc}/u.test(name))
+    throw new SenderError(
+      `The sender's name has a line break or another control character: ${JSON.stringify(name)}.`,
+    );
   const result: AddressResult = encodeAddress(email);
   if (result.kind === 'invalid') throw new SenderError(result.reason);
   return { name, address: result.address, domain: result.domain };

@@ -2,17 +2,19 @@
  * One attempt at one message, as a list of verbs. Each step either settles the message (returns its outcome) or lets it
  * go on. It knows no database: the queue hands it a plain message and writes down what it returns.
  *
- * Before: queue/pump.ts took the message from a lane. After: queue/writer.ts makes the outcome durable.
+ * Before: queue/pump.ts took the message from a lane. What a reply means: replied.ts. After: queue/writer.ts makes the
+ * outcome durable.
  */
 import type { CompiledMessage, RenderResult } from '../content/message.ts';
-import { classify } from '../smtp/replies.ts';
-import type { Reply } from '../smtp/reply.ts';
-import type { SendResult } from '../smtp/transaction.ts';
+import { type DkimKey, signDkim } from '../smtp/dkim.ts';
+import type { Link } from './link.ts';
 import type { Outcome } from './outcome.ts';
-import type { RelayLink } from './relay-link.ts';
+import { outcomeOfFailure, outcomeOfSend } from './replied.ts';
 
-/** How long a message waits that lost its connection through no fault of its own. */
-const LOST_CONNECTION_WAIT_MS = 2_000;
+/** All connections of its destination are taken. */
+const BUSY_WAIT_MS = 500;
+/** Connections for one message: only when the ones before were closed before it began. */
+const TRIES_MAX = 3;
 
 export interface DueMessage {
   workspaceId: string;
@@ -34,20 +36,23 @@ export interface Delivery {
   message: DueMessage;
   content: CompiledMessage;
   envelopeFrom: string;
-  link: RelayLink;
+  /** None: nobody added the sender's domain, and whoever relays it may sign. */
+  dkimKeys: readonly DkimKey[];
+  link: Link;
   /** Makes `committing` durable; false: this worker may not send the message any more. */
   beforeDot: () => Promise<boolean>;
-  /** The finished RFC 5322 message, set by `render`. */
+  /** The finished RFC 5322 message, set by `render`, signed by `sign`. */
   data: string;
 }
 
-type Step = (delivery: Delivery) => Outcome | undefined | Promise<Outcome>;
+type Step = (delivery: Delivery) => Outcome | undefined | Promise<Outcome | undefined>;
 
-const STEPS: Step[] = [suppress, expire, render, send];
+const STEPS: Step[] = [suppress, expire, route, limit, render, sign, send];
 
 export async function deliver(delivery: Delivery): Promise<Outcome> {
   for (const step of STEPS) {
-    const outcome = await step(delivery);
+    const settled = step(delivery);
+    const outcome = settled instanceof Promise ? await settled : settled;
     if (outcome) return outcome;
   }
   throw new Error('the last step always settles the message');
@@ -63,10 +68,17 @@ function expire({ message }: Delivery): Outcome | undefined {
   return { kind: 'expired', detail: 'older than the give-up age of its campaign', rule: 'give-up-age' };
 }
 
+function route({ link, message }: Delivery): Promise<Outcome | undefined> | undefined {
+  return link.route?.(message);
+}
+
+function limit({ link }: Delivery): Promise<Outcome | undefined> | undefined {
+  return link.limit?.();
+}
+
 function render(delivery: Delivery): Outcome | undefined {
   const rendered = tryRender(delivery);
-  if (rendered.kind === 'unrenderable')
-    return { kind: 'rejected', detail: rendered.error, rule: 'unrenderable', suppress: false };
+  if (rendered.kind === 'unrenderable') return unsendable(rendered.error, 'unrenderable');
   delivery.data = rendered.data;
   return undefined;
 }
@@ -80,54 +92,30 @@ function tryRender({ content, message }: Delivery): RenderResult {
   }
 }
 
+function sign(delivery: Delivery): Promise<undefined> | undefined {
+  if (delivery.dkimKeys.length === 0) return undefined;
+  return signDkim(delivery.data, delivery.dkimKeys).then((signed) => {
+    delivery.data = signed;
+    return undefined;
+  });
+}
+
 async function send(delivery: Delivery): Promise<Outcome> {
-  const opened = await delivery.link.connection();
-  if (opened.kind === 'failed') {
-    const detail = `${opened.phase}: ${opened.reply ? replyText(opened.reply) : (opened.error ?? 'no answer')}`;
-    return { kind: 'released', afterMs: 0, trouble: { detail, certain: true } };
-  }
-  const { envelopeFrom: from, message, data, beforeDot } = delivery;
-  const result = await opened.connection.send({ from, to: message.email, data }, beforeDot);
-  return outcomeOf(result);
-}
-
-function outcomeOf(result: SendResult): Outcome {
-  switch (result.kind) {
-    case 'accepted':
-      return { kind: 'accepted', detail: replyText(result.reply), rule: 'accepted' };
-    case 'refused':
-      return outcomeOfReply(result.phase, result.reply);
-    case 'lost':
-      return outcomeOfLoss(result);
-    case 'withheld':
-      return { kind: 'released', afterMs: 0, trouble: null };
-    case 'invalid':
-      return { kind: 'rejected', detail: result.error, rule: 'invalid', suppress: false };
+  const { envelopeFrom: from, message, data, beforeDot, link } = delivery;
+  for (let tries = 1; ; tries += 1) {
+    const opened = await link.connection();
+    if (opened.kind === 'busy') return { kind: 'released', afterMs: BUSY_WAIT_MS, trouble: null };
+    if (opened.kind === 'failed') return outcomeOfFailure(opened);
+    const { connection, host } = opened;
+    const result = await connection.send({ from, to: message.email, data }, beforeDot);
+    // It was closed between two messages, as some servers do when it has carried enough: of this one they heard nothing.
+    if (result.kind === 'lost' && connection.closedBetween && tries < TRIES_MAX) continue;
+    return result.kind === 'invalid'
+      ? unsendable(result.error, 'invalid')
+      : outcomeOfSend(result, host, message.deferrals);
   }
 }
 
-function outcomeOfReply(phase: 'mail' | 'rcpt' | 'data' | 'dot', reply: Reply): Outcome {
-  const { class: verdict, fault, rule, suppress } = classify(phase, reply);
-  const detail = replyText(reply);
-  if (verdict === 'rejected') return { kind: 'rejected', detail, rule, suppress };
-  if (verdict === 'route' && fault === 'sender') return { kind: 'held', detail };
-  // At RCPT it may be this recipient's domain that the relay does not relay to.
-  if (verdict === 'route' && phase === 'rcpt') return lostTry(detail, false);
-  if (verdict === 'route') return { kind: 'released', afterMs: 0, trouble: { detail, certain: true } };
-  if (verdict === 'throttled') return lostTry(detail, false);
-  return { kind: 'deferred', detail, rule };
-}
-
-function outcomeOfLoss(loss: Extract<SendResult, { kind: 'lost' }>): Outcome {
-  if (loss.dotSent) return { kind: 'uncertain', detail: loss.error, rule: 'no-answer-after-dot' };
-  const certain = loss.reply !== undefined && classify(loss.phase, loss.reply).class === 'route';
-  return lostTry(`${loss.phase}: ${loss.error}`, certain);
-}
-
-function lostTry(detail: string, certain: boolean): Outcome {
-  return { kind: 'released', afterMs: LOST_CONNECTION_WAIT_MS, trouble: { detail, certain } };
-}
-
-function replyText(reply: Reply): string {
-  return `${reply.code} ${reply.enhanced ? `${reply.enhanced} ` : ''}${reply.text}`;
+function unsendable(detail: string, rule: string): Outcome {
+  return { kind: 'rejected', detail, rule, metAt: null, trouble: null };
 }

@@ -3,13 +3,14 @@
  * it carried enough messages, rested too long, or broke.
  */
 import type { Scope } from '../kernel/scope.ts';
-import { type OpenResult, openConnection, type SmtpConnection } from '../smtp/connection.ts';
+import { openConnection, type SmtpConnection } from '../smtp/connection.ts';
 import type { OpenOptions } from '../smtp/session.ts';
+import type { Link, LinkOpened } from './link.ts';
 
 const MESSAGES_PER_CONNECTION_MAX = 1_000;
 const REST_MS_MAX = 30_000;
 
-export class RelayLink {
+export class RelayLink implements Link {
   readonly #scope: Scope;
   readonly #options: OpenOptions;
   #connection: SmtpConnection | undefined;
@@ -20,20 +21,18 @@ export class RelayLink {
     this.#options = options;
   }
 
-  /** A connection that can take a message now; reuses the open one if it can. */
-  async connection(): Promise<OpenResult> {
+  async connection(): Promise<LinkOpened> {
     clearTimeout(this.#resting);
     const current = this.#connection;
     if (current?.usable && current.sent < MESSAGES_PER_CONNECTION_MAX)
-      return { kind: 'open', connection: current };
+      return { kind: 'open', connection: current, host: null };
     current?.quit();
     this.#connection = undefined;
     const opened = await openConnection(this.#scope, this.#options);
     if (opened.kind === 'open') this.#connection = opened.connection;
-    return opened;
+    return { ...opened, host: null };
   }
 
-  /** No message for now: the connection may stay for a while. */
   rest(): void {
     this.#resting = setTimeout(() => this.quit(), REST_MS_MAX);
   }
@@ -44,7 +43,6 @@ export class RelayLink {
     this.#connection = undefined;
   }
 
-  /** Cuts a transaction off where it stands. */
   close(): void {
     clearTimeout(this.#resting);
     this.#connection?.close();

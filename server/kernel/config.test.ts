@@ -19,7 +19,12 @@ test('Camp starts without any setting', () => {
     publicUrl: 'http://localhost:8080',
     secret: undefined,
     heloName: 'localhost',
+    spf: undefined,
+    resolver: undefined,
+    mxPort: 25,
+    dane: 'off',
     connections: 20,
+    mxConnections: 200,
     retryBaseSeconds: 300,
     dataDir: undefined,
     preparedStatements: 'off',
@@ -59,6 +64,26 @@ test('a number that cannot be meant stops the start with a sentence that names t
     assert.equal(
       refusal({ CAMP_CONNECTIONS: value }),
       `CAMP_CONNECTIONS is "${value}", but must be a whole number from 1 to 1000.`,
+    );
+});
+
+test('a resolver is an IP address with its port, or the word system', () => {
+  for (const value of ['system', '127.0.0.1:5300', '[2001:db8::1]:53'])
+    assert.equal(readConfig({ CAMP_RESOLVER: value }).resolver, value);
+  for (const value of ['127.0.0.1', 'dns.example:53', '127.0.0.1:0', 'System'])
+    assert.equal(
+      refusal({ CAMP_RESOLVER: value }),
+      `CAMP_RESOLVER is "${value}", but must be system, or an IP address and a port such as 127.0.0.1:53 or [::1]:53.`,
+    );
+});
+
+test('what an SPF record must hold is mechanisms between spaces', () => {
+  const mechanisms = 'include:relay.example ip4:192.0.2.0/24';
+  assert.equal(readConfig({ CAMP_SPF: ' include:relay.example   ip4:192.0.2.0/24' }).spf, mechanisms);
+  for (const value of ['relay.example', 'v=spf1 include:relay.example -all', 'include:relay.example ~all'])
+    assert.equal(
+      refusal({ CAMP_SPF: value }),
+      `CAMP_SPF is "${value}", but must be SPF mechanisms such as include:relay.example or ip4:192.0.2.1, with spaces between.`,
     );
 });
 

@@ -2,6 +2,7 @@
  * Configuration: one table of what can be set, by environment variable. `camp --help` and docs/configuration.md are
  * made from it. A value that cannot be read stops the start with one sentence.
  */
+import { parseEndpoint } from './network.ts';
 
 interface Setting<Value> {
   env: string;
@@ -21,13 +22,41 @@ export const SETTINGS = {
   databaseUrl: text('DATABASE_URL', 'Postgres 15 to 18; without it Camp starts one of its own', undefined),
   smtpUrl: text('SMTP_URL', 'the relay: smtp://user:password@host:port', undefined),
   publicUrl: url('CAMP_PUBLIC_URL', 'origin of tracked links and unsubscribe pages', 'http://localhost:8080'),
-  secret: text(
-    'CAMP_SECRET',
-    'signs links and Message-IDs; without it the database keeps a secret',
+  postalAddress: text(
+    'CAMP_POSTAL_ADDRESS',
+    'where the sender can be reached by post; {{ postal_address }} in a template prints it',
     undefined,
   ),
-  heloName: text('CAMP_HELO_NAME', 'name that the SMTP client says in EHLO', 'localhost'),
-  connections: integer('CAMP_CONNECTIONS', 'SMTP connections of one worker', '20', 1, 1_000),
+  secret: text(
+    'CAMP_SECRET',
+    'signs links and Message-IDs, seals DKIM keys and passwords; without it the database keeps a secret',
+    undefined,
+  ),
+  heloName: hostName('CAMP_HELO_NAME', 'name that the SMTP client says in EHLO', 'localhost'),
+  spf: spfMechanisms(
+    'CAMP_SPF',
+    "what a sending domain's SPF record must hold, as your relay says: include:relay.example or the like",
+  ),
+  resolver: endpoint(
+    'CAMP_RESOLVER',
+    "the DNS server to ask, as IP:PORT, or system for this machine's own",
+    'system',
+  ),
+  mxPort: integer('CAMP_MX_PORT', 'port of the mail servers that DNS names', '25', 1, 65_535),
+  dane: oneOf(
+    'CAMP_DANE',
+    ['on', 'off'],
+    'off',
+    'certificates of mail servers by DNS (DANE): only with a resolver of your own that validates DNSSEC',
+  ),
+  connections: integer('CAMP_CONNECTIONS', 'SMTP connections of one worker to its relay', '20', 1, 1_000),
+  mxConnections: integer(
+    'CAMP_MX_CONNECTIONS',
+    'connections of one worker to all mail servers that DNS names',
+    '200',
+    1,
+    10_000,
+  ),
   retryBaseSeconds: integer(
     'CAMP_RETRY_BASE_SECONDS',
     'first wait after a temporary failure; doubles, with jitter, up to 4 h',
@@ -69,6 +98,15 @@ function text<D extends string | undefined>(env: string, help: string, fallback:
   };
 }
 
+function hostName(env: string, help: string, fallback: string): Setting<string> {
+  const read = (value: string) => {
+    if (!/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(value) && !/^\[[0-9a-f.:]+\]$/i.test(value))
+      throw new ConfigError(`${env} is "${value}", but must be a host name such as mail.example.com.`);
+    return value;
+  };
+  return { env, help, default: fallback, read };
+}
+
 function integer(env: string, help: string, fallback: string, min: number, max: number): Setting<number> {
   const read = (value: string) => {
     const number = Number(value);
@@ -77,6 +115,31 @@ function integer(env: string, help: string, fallback: string, min: number, max: 
     return number;
   };
   return { env, help, default: fallback, read };
+}
+
+/** An address that can be dialled, or one word instead. */
+function endpoint(env: string, help: string, word: string): Setting<string | undefined> {
+  const read = (value: string) => {
+    if (value !== word && !parseEndpoint(value))
+      throw new ConfigError(
+        `${env} is "${value}", but must be ${word}, or an IP address and a port such as 127.0.0.1:53 or [::1]:53.`,
+      );
+    return value;
+  };
+  return { env, help, default: undefined, read };
+}
+
+/** RFC 7208 section 4.6.1. */
+function spfMechanisms(env: string, help: string): Setting<string | undefined> {
+  const read = (value: string) => {
+    const words = value.trim().split(/\s+/);
+    if (!words.every((word) => /^(include|exists|a|mx|ip4|ip6):[!-~]+$/.test(word)))
+      throw new ConfigError(
+        `${env} is "${value}", but must be SPF mechanisms such as include:relay.example or ip4:192.0.2.1, with spaces between.`,
+      );
+    return words.join(' ');
+  };
+  return { env, help, default: undefined, read };
 }
 
 function oneOf(env: string, words: string[], fallback: string, what = ''): Setting<string> {

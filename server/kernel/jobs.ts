@@ -39,7 +39,7 @@ export interface JobContext {
 
 export type JobHandler = (context: JobContext) => Promise<JobOutcome>;
 
-class LeaseLost extends Error {
+export class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
 }
 
@@ -56,7 +56,7 @@ export async function enqueueJob(tx: Tx, workspaceId: string, job: NewJob): Prom
   const { kind, key = null, args = {}, dueInMs = 0 } = job;
   const inserted = await queries.insertJob(tx, { workspaceId, id: newId(), kind, key, args, dueInMs });
   if (!inserted && key !== null && dueInMs === 0) await queries.hastenJob(tx, workspaceId, kind, key);
-  await queries.ensureLane(tx, { ...jobLane(workspaceId), route: null, open: true, dueInMs });
+  await queries.ensureLane(tx, { ...jobLane(workspaceId), open: true, dueInMs });
   return inserted;
 }
 

@@ -4,14 +4,18 @@
  * One claim is one transaction: take due rows (SKIP LOCKED), then lock the lane's row, and only then look for the
  * earliest row that is still due. Whoever makes a row due touches the lane after the row. So either the claim sees the
  * row, or the lane is woken after the claim: no row waits in a lane that nobody looks at.
+ *
+ * All lanes of one key may share a gate (queries-gates.ts): closed for a time, or opened for so many rows an hour by
+ * all workers together. What a gate does not let through now stays due; its lanes are looked at when it lets through.
  */
 import { type Database, isRetryable, type Tx } from './database.ts';
 import type { Log } from './log.ts';
 import type { DueLane, QueueName } from './queries.ts';
 import * as queries from './queries.ts';
+import { lockAllowance, spendAllowance } from './queries-gates.ts';
 import { type Scope, ScopeEnded } from './scope.ts';
 
-const LANES_PER_LOOK = 64;
+const LANES_PER_LOOK = 256;
 const POLL_MS_MIN = 50;
 const POLL_MS_MAX = 250;
 const DATABASE_AWAY_RETRY_MS = 300;
@@ -30,7 +34,9 @@ export interface LaneReader<Row> {
   turn(lane: DueLane, free: number): number;
   /** Must not fail: from here on the rows are this worker's to settle. */
   accept(rows: Row[], lane: DueLane): void;
-  /** What is due of this lane may be taken; asked before the claim, and may do what a claim needs first. */
+  /** Reads what turns depend on, in the same moment as the lanes. */
+  look?(tx: Tx): Promise<void>;
+  /** What is due of this lane may be taken; asked before the turn, and may do what a claim needs first. */
   prepare?(lane: DueLane): Promise<boolean>;
   /** Gives back rows that a claim took whose answer was lost: they are this worker's, and it does not know them. */
   releaseLost(): Promise<void>;
@@ -81,16 +87,37 @@ export class ClaimLoop<Row> {
   async #claimRound(): Promise<number> {
     const { database, reader } = this.#options;
     if (reader.free() <= 0) return 0;
-    const lanes = await database.withSystem((tx) => queries.dueLanes(tx, reader.queue, LANES_PER_LOOK));
     let claimed = 0;
-    for (const lane of lanes) {
-      const limit = reader.turn(lane, reader.free());
-      if (limit <= 0 || (await reader.prepare?.(lane)) === false) continue;
-      const rows = await claimFromLane(database, reader, lane, limit);
-      if (rows.length > 0) reader.accept(rows, lane);
-      claimed += rows.length;
-    }
+    let after: DueLane | null = null;
+    const spent = new Set<string>();
+    // Lanes that may not be served now stay in front: they must not hide the others.
+    do {
+      const lanes: DueLane[] = await database.withSystem((tx) => this.#look(tx, after));
+      for (const lane of lanes) claimed += await this.#serve(lane, spent);
+      after = lanes.length < LANES_PER_LOOK ? null : (lanes.at(-1) ?? null);
+    } while (after !== null && reader.free() > 0);
     return claimed;
+  }
+
+  async #look(tx: Tx, after: DueLane | null): Promise<DueLane[]> {
+    const { reader } = this.#options;
+    const [lanes] = await Promise.all([
+      queries.dueLanes(tx, reader.queue, after, LANES_PER_LOOK),
+      reader.look?.(tx),
+    ]);
+    return lanes;
+  }
+
+  /** `spent`: keys whose allowance was used up in this round; their other lanes keep their turn. */
+  async #serve(lane: DueLane, spent: Set<string>): Promise<number> {
+    const { database, reader } = this.#options;
+    if (spent.has(lane.key) || reader.free() <= 0 || (await reader.prepare?.(lane)) === false) return 0;
+    const limit = reader.turn(lane, reader.free());
+    if (limit <= 0) return 0;
+    const { rows, allowed } = await claimFromLane(database, reader, lane, limit);
+    if (rows.length >= allowed) spent.add(lane.key);
+    if (rows.length > 0) reader.accept(rows, lane);
+    return rows.length;
   }
 
   async #rest(scope: Scope, ms: number): Promise<void> {
@@ -102,17 +129,21 @@ export class ClaimLoop<Row> {
   }
 }
 
+/** `allowed`: how many rows the lane's gate let through. */
 function claimFromLane<Row>(
   database: Database,
   reader: LaneReader<Row>,
   lane: DueLane,
-  limit: number,
-): Promise<Row[]> {
+  wanted: number,
+): Promise<{ rows: Row[]; allowed: number }> {
   return database.withWorkspace(lane.workspaceId, async (tx) => {
-    if (!(await queries.holdWorker(tx, reader.workerId))) return [];
+    const allowed = lane.paced ? await lockAllowance(tx, lane) : Number.POSITIVE_INFINITY;
+    const limit = Math.min(wanted, allowed);
+    if (limit === 0 || !(await queries.holdWorker(tx, reader.workerId))) return { rows: [], allowed };
     const rows = await reader.claim(tx, lane, limit);
     await queries.serveLane(tx, lane);
     if (rows.length < limit) await queries.setLaneDue(tx, lane, await reader.earliestDue(tx, lane));
-    return rows;
+    if (lane.paced && rows.length > 0) spendAllowance(tx, lane, rows.length);
+    return { rows, allowed };
   });
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { getEventListeners, once } from 'node:events';
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { Worker } from 'node:worker_threads';
-import { connect } from './network.ts';
+import { silentRelay } from '../../test/support/silent-relay.ts';
+import { connect, datagrams, parseEndpoint } from './network.ts';
 import { openScopeNames, Scope } from './scope.ts';
 
 const CONNECT_MS = 30_000;
@@ -51,14 +52,14 @@ function listenersOnScope(): number {
   return getEventListeners(scope.signal, 'abort').length;
 }
 
-/** Connections under way: what a call that ended must not leave behind. */
+/** Connections under way and UDP sockets: what a call that ended must not leave behind. */
 async function noneUnderWay(): Promise<void> {
   for (let turn = 0; turn < 100; turn += 1) {
-    const left = process.getActiveResourcesInfo().filter((name) => /ConnectWrap$/.test(name));
+    const left = process.getActiveResourcesInfo().filter((name) => /ConnectWrap$|^UDPWrap$/.test(name));
     if (left.length === 0) return;
     await new Promise((resolve) => setImmediate(resolve));
   }
-  assert.fail('a connection is still being made');
+  assert.fail('a connection is still being made, or a UDP socket is open');
 }
 
 test('a connection carries bytes both ways', async () => {
@@ -132,27 +133,58 @@ test('a relay that does not answer is given up when its time is up, and the scop
   await noneUnderWay();
 });
 
-/**
- * Its queue of connections is full and nobody takes one out: the thread that listens stands still. Linux drops the next
- * SYN; where it is answered all the same, nobody hears of this relay either.
- */
-async function silentRelay(): Promise<AsyncDisposable & { port: number }> {
-  const thread = new Worker(
-    `const { parentPort } = require('node:worker_threads');
-     const server = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
-       parentPort.postMessage(server.address().port);
-       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
-     });`,
-    { eval: true },
-  );
-  const [port] = await once(thread, 'message');
-  const queued = [0, 1].map(() => createConnection(port, '127.0.0.1').on('error', () => {}));
-  await Promise.all(queued.map((socket) => once(socket, 'connect')));
-  return {
-    port,
-    async [Symbol.asyncDispose]() {
-      for (const socket of queued) socket.destroy();
-      await thread.terminate();
-    },
-  };
-}
+test('a datagram is answered, and one from anybody else is not heard', async () => {
+  const [peer, stranger] = [createSocket('udp4'), createSocket('udp4')];
+  peer.bind(0, '127.0.0.1');
+  await once(peer, 'listening');
+  const heard: string[] = [];
+  const socket = datagrams(scope, { host: '127.0.0.1', port: peer.address().port });
+  socket.on('message', (bytes) => heard.push(String(bytes)));
+  socket.send('question');
+  const [, from] = await once(peer, 'message');
+  await new Promise((sent) => stranger.send('forged', from.port, '127.0.0.1', sent));
+  peer.send('answer', from.port, '127.0.0.1');
+  await once(socket, 'message');
+  assert.deepEqual(heard, ['answer']);
+  peer.close();
+  stranger.close();
+});
+
+test('a datagram to a port where nobody listens is an event, not the end of the process', async () => {
+  const closed = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(closed, 'listening');
+  const { port } = closed.address();
+  closed.close();
+  const socket = datagrams(scope, { host: '127.0.0.1', port });
+  const refused = new Promise((resolve) => socket.once('error', resolve));
+  socket.send('question');
+  assert.equal(Reflect.get(Object(await refused), 'code'), 'ECONNREFUSED');
+});
+
+test('a UDP socket is closed with its scope, and none is opened for one that has ended', async () => {
+  const closed = once(datagrams(scope, { host: '127.0.0.1', port: 9 }), 'close');
+  scope.cancel('drained');
+  await closed;
+  assert.throws(() => datagrams(scope, { host: '127.0.0.1', port: 9 }), { name: 'ScopeEnded' });
+  await noneUnderWay();
+});
+
+test('an address that no datagram can reach is an error, and its socket is not left open', async () => {
+  assert.throws(() => datagrams(scope, { host: '255.255.255.255', port: 9 }), { code: 'EACCES' });
+  await noneUnderWay();
+});
+
+test('an address with its port is read, and what is neither IPv4 nor IPv6 is not', () => {
+  assert.deepEqual(parseEndpoint('192.0.2.1:53'), { host: '192.0.2.1', port: 53 });
+  assert.deepEqual(parseEndpoint('[2001:db8::1]:5353'), { host: '2001:db8::1', port: 5353 });
+  const others = [
+    '192.0.2.1',
+    '192.0.2.1:0',
+    '192.0.2.1:65536',
+    '192.0.2.300:53',
+    '2001:db8::1:53',
+    '[192.0.2.1]:53',
+  ];
+  for (const text of [...others, 'localhost:53', '[::1', '', ' 192.0.2.1:53', '192.0.2.1:53x'])
+    assert.equal(parseEndpoint(text), null, text);
+});

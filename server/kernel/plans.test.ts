@@ -24,13 +24,14 @@ before(async () => {
       FROM generate_series(1, ${ROWS}::int) n,
         LATERAL (SELECT (ARRAY['queued', 'done', 'done', 'claimed'])[1 + n % 4] AS state) s`);
     await tx.query(sql`
-      INSERT INTO lane (workspace_id, queue, key, number, route, open, next_due_at, served_at)
-      SELECT ${workspaceId}, (ARRAY['message', 'job'])[1 + n % 2], gen_random_uuid(), 0, 'relay', n % 3 > 0,
+      INSERT INTO lane (workspace_id, queue, key, number, open, next_due_at, served_at)
+      SELECT ${workspaceId}, (ARRAY['message', 'job'])[1 + n % 2], gen_random_uuid(), 0, n % 3 > 0,
         CASE WHEN n % 5 > 0 THEN now() - interval '1 s' END, now() - n * interval '1 s'
       FROM generate_series(1, ${ROWS}::int) n`);
-    await tx.query(sql`INSERT INTO route (workspace_id, name) VALUES (${workspaceId}, 'relay')`);
+    await tx.query(sql`
+      INSERT INTO lane_gate (workspace_id, key, per_hour) SELECT DISTINCT workspace_id, key, 1000 FROM lane LIMIT 1000`);
   });
-  await db.database.withOwner((tx) => tx.query(sql`ANALYZE job, lane, route`));
+  await db.database.withOwner((tx) => tx.query(sql`ANALYZE job, lane, lane_gate`));
 });
 
 after(() => db.drop());
@@ -68,7 +69,7 @@ test('what a worker runs is written along the key, and what a dead one ran is fo
 
 test('a look for lanes with work reads them in the order of their turn, and stops when it has enough', async () => {
   const [plan = ''] = await db.database.withSystem((tx) =>
-    explained(tx, (spy) => queries.dueLanes(spy, 'message', 64)),
+    explained(tx, (spy) => queries.dueLanes(spy, 'message', null, 64)),
   );
   assert.match(plan, /^Limit/, plan);
   assert.match(plan, /Index Scan using lane_due on lane/, plan);

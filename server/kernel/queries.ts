@@ -101,20 +101,33 @@ export interface LaneKey {
 }
 
 export interface DueLane extends LaneKey {
-  route: string | null;
-  /** Failures of the lane's route in a row: above 0 the route is being probed. */
-  routeFailures: number;
+  /** Text, because a Date is coarser than Postgres' time. */
+  servedAt: string;
+  /** Claims of it take their allowance from a gate: queries-gates.ts. */
+  paced: boolean;
 }
 
-/** Lanes with work that may run now, least recently served first. Reads all workspaces: camp_system only. */
-export function dueLanes(tx: Tx, queue: QueueName, limit: number) {
+/** How long a gate gathers allowance before its lanes are looked at: not every row is worth a claim of its own. */
+const PACE_STEP = sql`interval '250 ms'`;
+
+/**
+ * Lanes with work that may run now, least recently served first; a page of them, behind `after`. Reads all workspaces:
+ * camp_system only. Index: lane_due, and lane_gate_pkey for each lane.
+ */
+export function dueLanes(tx: Tx, queue: QueueName, after: DueLane | null, limit: number) {
   return tx.query<DueLane>(sql`
-    SELECT l.workspace_id AS "workspaceId", l.queue, l.key, l.number, l.route,
-      coalesce(r.failures, 0) AS "routeFailures"
-    FROM lane l LEFT JOIN route r ON r.workspace_id = l.workspace_id AND r.name = l.route
-    WHERE l.queue = ${queue} AND l.open AND l.next_due_at <= now()
-      AND (r.paused_until IS NULL OR r.paused_until <= now())
-    ORDER BY l.served_at LIMIT ${limit}`);
+    SELECT workspace_id AS "workspaceId", queue, key, number, served_at::text AS "servedAt",
+      per_hour IS NOT NULL AS paced
+    FROM lane
+    LEFT JOIN LATERAL (SELECT per_hour, opens_at, closes_at, spent_until FROM lane_gate gate
+      WHERE gate.workspace_id = lane.workspace_id AND gate.key = lane.key LIMIT 1) gate ON true
+    WHERE queue = ${queue} AND open AND next_due_at <= now()
+      AND coalesce(opens_at <= now() AND closes_at > now(), true)
+      AND (per_hour IS NULL OR spent_until + greatest(interval '1 h' / per_hour, ${PACE_STEP}) <= now())
+      AND (served_at, workspace_id, key, number) > (coalesce(${after?.servedAt ?? null}::timestamptz, '-infinity'),
+        coalesce(${after?.workspaceId ?? null}::uuid, '00000000-0000-0000-0000-000000000000'),
+        coalesce(${after?.key ?? null}::uuid, '00000000-0000-0000-0000-000000000000'), ${after?.number ?? -1}::integer)
+    ORDER BY served_at, workspace_id, key, number LIMIT ${limit}`);
 }
 
 /** Takes the lane's row lock until the transaction ends, and notes that it was served. */
@@ -135,25 +148,37 @@ export function wakeLane(tx: Tx, lane: LaneKey, dueInMs: number): void {
     WHERE workspace_id = ${lane.workspaceId} AND queue = ${lane.queue} AND key = ${lane.key} AND number = ${lane.number}`);
 }
 
-export function ensureLane(tx: Tx, lane: LaneKey & { route: string | null; open: boolean; dueInMs: number }) {
+export function ensureLane(tx: Tx, lane: LaneKey & { open: boolean; dueInMs: number }) {
   return tx.query(sql`
-    INSERT INTO lane (workspace_id, queue, key, number, route, open, next_due_at)
-    VALUES (${lane.workspaceId}, ${lane.queue}, ${lane.key}, ${lane.number}, ${lane.route}, ${lane.open},
+    INSERT INTO lane (workspace_id, queue, key, number, open, next_due_at)
+    VALUES (${lane.workspaceId}, ${lane.queue}, ${lane.key}, ${lane.number}, ${lane.open},
       now() + ${lane.dueInMs} * interval '1 ms')
     ON CONFLICT (workspace_id, queue, key, number)
     DO UPDATE SET next_due_at = least(lane.next_due_at, excluded.next_due_at)`);
 }
 
-/** Opens or closes all message lanes of a campaign: what makes a pause bite. */
+/**
+ * Opens or closes all message lanes of a campaign: what makes a pause bite. The caller's transaction has locked the
+ * campaign's row in an earlier statement, so that no lane is being added meanwhile (queue/queries.ts, addLane).
+ */
 export function setLanesOpen(tx: Tx, workspaceId: string, key: string, open: boolean) {
   return tx.query(sql`UPDATE lane SET open = ${open}
     WHERE workspace_id = ${workspaceId} AND queue = 'message' AND key = ${key}`);
 }
 
-/** Of these lanes, the ones that are closed. */
+/** When a message lane of the key is to be looked at next; null: nothing waits, or it is time already. */
+export async function earliestLaneDue(tx: Tx, workspaceId: string, key: string): Promise<Date | null> {
+  const [row] = await tx.query<{ due_at: Date | null }>(sql`
+    SELECT CASE WHEN min(next_due_at) > now() THEN min(next_due_at) END AS due_at FROM lane
+    WHERE workspace_id = ${workspaceId} AND queue = 'message' AND key = ${key}`);
+  return row?.due_at ?? null;
+}
+
+/** Of these lanes, the ones that are closed, or whose gate is. */
 export function closedLanes(tx: Tx, keys: string[]) {
   return tx.query<{ key: string }>(
-    sql`SELECT DISTINCT key FROM lane WHERE queue = 'message' AND key = ANY(${keys}::uuid[]) AND NOT open`,
+    sql`SELECT key FROM lane WHERE queue = 'message' AND key = ANY(${keys}::uuid[]) AND NOT open
+      UNION SELECT key FROM lane_gate WHERE key = ANY(${keys}::uuid[]) AND NOT (opens_at <= now() AND closes_at > now())`,
   );
 }
 

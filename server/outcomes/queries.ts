@@ -1,6 +1,12 @@
 /** The event log and the suppression list. */
 import type { Tx } from '../kernel/database.ts';
 import { sql, uuids } from '../kernel/sql.ts';
+import type { Trouble } from './trouble.ts';
+
+export interface CampaignKey {
+  workspaceId: string;
+  campaignId: string;
+}
 
 export interface LikeEvents {
   kind: string;
@@ -11,7 +17,7 @@ export interface LikeEvents {
 /** Events that differ only in the contact and in what was said. */
 export function insertEvents(
   tx: Tx,
-  of: { workspaceId: string; campaignId: string },
+  of: CampaignKey,
   { kind, attempt, rule }: LikeEvents,
   contactIds: string[],
   details: (string | null)[],
@@ -22,14 +28,82 @@ export function insertEvents(
     FROM unnest(${uuids(contactIds)}::uuid[], ${details}::text[]) AS t(contact_id, detail)`);
 }
 
-export function insertSuppressions(
+export interface Refusal {
+  contactId: string;
+  email: string;
+  kind: string;
+  attempt: number;
+  detail: string | null;
+  rule: string | null;
+  trouble: Trouble | null;
+  phase: string | null;
+  mxHost: string | null;
+  template: string | null;
+}
+
+/** Events that tell of a reply, or of an address. */
+export function insertRefusals(tx: Tx, of: CampaignKey, rows: Refusal[]) {
+  const column = <Key extends keyof Refusal>(key: Key) => rows.map((row) => row[key]);
+  tx.atCommit(sql`
+    INSERT INTO event (workspace_id, campaign_id, contact_id, kind, attempt, detail, rule, trouble, phase, mx_host, template)
+    SELECT ${of.workspaceId}, ${of.campaignId}, t.*
+    FROM unnest(${uuids(column('contactId'))}::uuid[], ${column('kind')}::text[], ${column('attempt')}::integer[],
+      ${column('detail')}::text[], ${column('rule')}::text[], ${column('trouble')}::text[], ${column('phase')}::text[],
+      ${column('mxHost')}::text[], ${column('template')}::text[]) AS t`);
+}
+
+export function insertSuppressions(tx: Tx, of: CampaignKey, rows: Refusal[]) {
+  tx.atCommit(sql`
+    INSERT INTO suppression (workspace_id, reason, campaign_id, email, rule, detail, contact_id, attempt)
+    SELECT ${of.workspaceId}, 'hard_bounce', ${of.campaignId}, t.email, t.rule, t.detail, t.contact_id, t.attempt
+    FROM ${origins(rows)} ORDER BY t.email ON CONFLICT DO NOTHING`);
+}
+
+function origins(rows: Refusal[]) {
+  return sql`unnest(${rows.map((row) => row.email)}::text[], ${rows.map((row) => row.rule)}::text[],
+      ${rows.map((row) => row.detail)}::text[], ${uuids(rows.map((row) => row.contactId))}::uuid[],
+      ${rows.map((row) => row.attempt)}::integer[], ${rows.map((row) => row.trouble)}::text[])
+      WITH ORDINALITY AS t(email, rule, detail, contact_id, attempt, trouble, number)`;
+}
+
+/**
+ * Suppresses those of the addresses whose troubles of this kind are enough by now; the events of this transaction are
+ * among them. An acceptance wipes out what came before it.
+ *
+ * Expected plan: for each address a range of event_of_trouble in the partitions of the last months; only for the few that
+ * have enough, a probe of event_of_message for each campaign that could have had an acceptance since.
+ */
+export function suppressRepeated(
   tx: Tx,
-  workspaceId: string,
-  rows: { emails: string[]; rules: (string | null)[]; details: (string | null)[] },
+  of: CampaignKey,
+  rows: (Refusal & { campaigns: number; days: number })[],
+  daysMax: number,
 ) {
   tx.atCommit(sql`
-    INSERT INTO suppression (workspace_id, email, reason, rule, detail)
-    SELECT ${workspaceId}, t.email, 'hard_bounce', t.rule, t.detail
-    FROM unnest(${rows.emails}::text[], ${rows.rules}::text[], ${rows.details}::text[]) AS t(email, rule, detail)
-    ORDER BY t.email ON CONFLICT DO NOTHING`);
+    WITH told AS MATERIALIZED (
+      SELECT t.*, n.campaigns, n.days, troubles.since
+      FROM ${origins(rows)}
+      JOIN unnest(${rows.map((row) => row.campaigns)}::integer[], ${rows.map((row) => row.days)}::integer[])
+        WITH ORDINALITY AS n(campaigns, days, number) USING (number)
+      CROSS JOIN LATERAL (
+        SELECT count(DISTINCT e.campaign_id) AS campaigns, min(e.at) AS since FROM event e
+        WHERE e.workspace_id = ${of.workspaceId} AND e.contact_id = t.contact_id AND e.trouble = t.trouble
+          AND e.at > now() - ${daysMax}::integer * interval '1 day') AS troubles
+      WHERE troubles.campaigns >= n.campaigns AND troubles.since <= now() - n.days * interval '1 day')
+    INSERT INTO suppression (workspace_id, reason, campaign_id, email, rule, detail, contact_id, attempt)
+    SELECT ${of.workspaceId}, 'hard_bounce', ${of.campaignId}, told.email, told.rule, told.detail, told.contact_id,
+      told.attempt
+    FROM told
+    CROSS JOIN LATERAL (
+      SELECT max(a.at) AS at FROM campaign c
+      CROSS JOIN LATERAL (SELECT a.at FROM event a
+        WHERE a.workspace_id = ${of.workspaceId} AND a.campaign_id = c.id AND a.contact_id = told.contact_id
+          AND a.kind = 'accepted' AND a.at > told.since ORDER BY a.at DESC LIMIT 1) a
+      WHERE c.workspace_id = ${of.workspaceId} AND (c.finished_at IS NULL OR c.finished_at > told.since)) AS accepted
+    CROSS JOIN LATERAL (
+      SELECT count(DISTINCT e.campaign_id) AS campaigns, min(e.at) AS since FROM event e
+      WHERE e.workspace_id = ${of.workspaceId} AND e.contact_id = told.contact_id AND e.trouble = told.trouble
+        AND e.at >= told.since AND e.at > coalesce(accepted.at, '-infinity')) AS left_over
+    WHERE left_over.campaigns >= told.campaigns AND left_over.since <= now() - told.days * interval '1 day'
+    ORDER BY told.email ON CONFLICT DO NOTHING`);
 }

@@ -33,8 +33,8 @@ function laneOf(campaign: TestCampaign): DueLane {
     queue: 'message',
     key: campaign.campaignId,
     number: 0,
-    route: 'relay',
-    routeFailures: 0,
+    servedAt: '-infinity',
+    paced: false,
   };
 }
 
@@ -123,7 +123,7 @@ test('every statement of the hot path is planned along its index, and the claim 
   const campaign = await frozen(2);
   const of = { ...campaign, workerId: newId(), attempt: 1 };
   const contactIds = [newId(), newId()];
-  const accepted = { from: 'committing', to: 'accepted', dueInMs: null, spent: false };
+  const accepted = { from: 'committing', to: 'accepted', dueInMs: null, spent: false, toLane: null };
   await db.database.withWorkspace(campaign.workspaceId, (tx) =>
     tx.query(sql`
       INSERT INTO message (workspace_id, campaign_id, contact_id, lane, state, due_at, email)

@@ -1,36 +1,35 @@
 /**
- * The pump: takes due messages from lanes, hands them to slots, and has the outcomes written down.
+ * The pump: takes due messages from lanes, hands them to their ways out, and has the outcomes written down.
  *
  * Claimed messages wait in memory only for a moment: what is ready is bounded, and every control tick gives back what
- * belongs to a campaign that was paused or cancelled meanwhile. What the relay answers tells about the message and
- * about the route: a route in trouble gets its messages taken back and one probe at a time.
+ * belongs to a campaign that was paused or cancelled meanwhile. What a server answers tells about the message and
+ * about the way: ways.ts decides what may be claimed for which of them.
  *
  * Before: queue/claim.ts. One message: delivery/deliver.ts. After: queue/settlement.ts, queue/writer.ts.
  */
 import { type DueMessage, deliver } from '../delivery/deliver.ts';
+import type { MxContext } from '../delivery/mx-link.ts';
 import type { Outcome } from '../delivery/outcome.ts';
-import { RelayLink } from '../delivery/relay-link.ts';
 import type { Backoff } from '../kernel/backoff.ts';
 import { type Database, isRetryable } from '../kernel/database.ts';
 import { ClaimLoop, type LaneReader } from '../kernel/lanes.ts';
 import type { Log } from '../kernel/log.ts';
 import { allWorkspaceIds, closedLanes, type DueLane, setLanesOpen } from '../kernel/queries.ts';
 import { Scope } from '../kernel/scope.ts';
-import type { OpenOptions } from '../smtp/session.ts';
+import type { Resolver } from '../smtp/dns.ts';
 import { SHARDS } from '../stats/counters.ts';
-import type { CampaignContents } from './campaign-content.ts';
+import type { CampaignContent, CampaignContents } from './campaign-content.ts';
 import { claim, LaneHints } from './claim.ts';
+import { Destinations } from './destinations.ts';
 import * as queries from './queries.ts';
-import { RouteHealth } from './route-health.ts';
-import { release, settlement } from './settlement.ts';
-import { type Slot, Slots } from './slots.ts';
+import { type From, moveTo, release, type Settled, settlement } from './settlement.ts';
+import type { Slot } from './slots.ts';
+import { Sorter } from './sorter.ts';
+import { readyMax, type Way } from './way.ts';
+import { UNSORTED, Ways } from './ways.ts';
 import { type Owned, Writer } from './writer.ts';
 
-export const RELAY_ROUTE = 'relay';
-
 const CLAIM_ROWS_MAX = 500;
-const READY_PER_CONNECTION = 5;
-const READY_MIN = 50;
 const CONTROL_MS = 200;
 const PARK_AFTER_MS = 30_000;
 /** On a drain: how long a transaction that has not sent the dot may still take. */
@@ -38,42 +37,58 @@ const DRAIN_BEFORE_DOT_MS = 10_000;
 /** A recipient's own temporary failures are tried again up to this far apart. */
 const RETRY_MS_CAP = 4 * 3_600_000;
 
-/** Outcomes that the relay itself answered: it is well. */
-const TELLS_OF_THE_ROUTE = new Set<Outcome['kind']>(['accepted', 'deferred', 'rejected']);
-
 export interface PumpOptions {
   database: Database;
   log: Log;
   workerId: string;
   contents: CampaignContents;
-  relay: OpenOptions;
+  /** To relays, and to MX hosts. */
   connections: number;
+  mxConnections: number;
+  heloName: string;
   retryBaseMs: number;
+  /** Null: this worker sends nothing straight to MX hosts. */
+  mx: MxContext | null;
 }
 
 export class Pump {
   readonly #options: PumpOptions;
   readonly #writer: Writer;
-  readonly #slots: Slots;
+  readonly #ways: Ways;
+  readonly #sorter: Sorter | null;
+  readonly #destinations: Destinations;
   readonly #loop: ClaimLoop<DueMessage>;
   readonly #hints = new LaneHints();
-  readonly #health = new Map<string, RouteHealth>();
   readonly #retry: Backoff;
   /** Ends the connections: after the drain, or at once when this worker was declared dead. */
   readonly #work = Scope.root('pump');
   readonly #claimShard = 1 + Math.floor(Math.random() * (SHARDS - 1));
 
   constructor(options: PumpOptions) {
+    const { database, log, mx, heloName, connections, mxConnections } = options;
     this.#options = options;
     this.#retry = { baseMs: options.retryBaseMs, capMs: RETRY_MS_CAP };
     this.#writer = new Writer(options);
     this.#loop = new ClaimLoop({ ...options, reader: this.#reader() });
-    this.#slots = new Slots({
-      connections: options.connections,
-      lowWater: Math.floor(readyMax(options) / 2),
-      openLink: () => new RelayLink(this.#work, options.relay),
-      send: (slot, message) => this.#send(slot, message),
+    this.#destinations = new Destinations(database);
+    this.#sorter = mx && this.#newSorter(mx.resolver);
+    this.#ways = new Ways({
+      database,
+      log,
+      scope: this.#work,
+      connections,
+      mxConnections,
+      heloName,
+      mx: mx && this.#sorter && { ...mx, sorter: this.#sorter },
+      destinations: this.#destinations,
+      send: (way, slot, message) => this.#send(way, slot, message),
+      giveBack: (messages) => this.#giveBack(messages),
+      giveUp: (message, why) => this.#settle(message, 'claimed', why, false),
       onHungry: () => this.#loop.wake(),
+    });
+    mx?.quota.onGrant(() => {
+      this.#ways.grow();
+      this.#loop.wake();
     });
   }
 
@@ -81,54 +96,78 @@ export class Pump {
   async run(scope: Scope): Promise<void> {
     const writer = this.#writer.run(this.#work);
     const control = this.#control(this.#work);
+    const quota = this.#options.mx?.quota.run(this.#work);
     await this.#loop.run(scope);
-    this.#giveBack(() => true);
-    const cut = setTimeout(() => this.#slots.cutBeforeDot('all'), DRAIN_BEFORE_DOT_MS);
-    await this.#slots.close();
+    const slots = this.#ways.all().map((way) => way.slots);
+    for (const each of slots) this.#giveBack(each.takeBack(() => true));
+    const cutAll = () => {
+      for (const each of slots) each.cutBeforeDot('all');
+    };
+    const cut = setTimeout(cutAll, DRAIN_BEFORE_DOT_MS);
+    await Promise.all([...slots.map((each) => each.close()), this.#sorter?.idle()]);
     clearTimeout(cut);
     if (!this.#work.ended) await this.#writer.flushed();
     this.#work.cancel('drained');
-    await Promise.all([writer, control]);
+    await Promise.all([writer, control, quota]);
   }
 
   /** This worker was declared dead: its rows are others' by now. */
   abandon(): void {
-    this.#slots.takeBack(() => true);
+    for (const { slots } of this.#ways.all()) slots.takeBack(() => true);
     this.#work.cancel('declared dead');
+  }
+
+  #newSorter(resolver: Resolver): Sorter {
+    return new Sorter({
+      scope: this.#work,
+      resolver,
+      destinations: this.#destinations,
+      move: (message, destinationId) => this.#writer.settle(moveTo(message, destinationId)),
+      giveBack: (message) => this.#giveBack([message]),
+      settle: (message, outcome) => this.#settle(message, 'claimed', outcome, false),
+    });
   }
 
   #reader(): LaneReader<DueMessage> {
     const { workerId } = this.#options;
-    const max = readyMax(this.#options);
-    const free = () => max - this.#slots.ready.length;
     return {
       queue: 'message',
       workerId,
-      free: () => (free() < max / 2 ? 0 : free()),
-      turn: (lane, limit) => this.#turn(lane, Math.min(limit, CLAIM_ROWS_MAX)),
+      free: () => this.#free(),
+      turn: (lane, limit) => Math.min(limit, CLAIM_ROWS_MAX, this.#turn(lane)),
+      look: (tx) => this.#ways.look(tx),
       prepare: (lane) => this.#prepare(lane),
       claim: (tx, lane, limit) =>
         claim(tx, lane, { workerId, limit, shard: this.#claimShard, hints: this.#hints }),
       earliestDue: (tx, lane) => queries.earliestDueMessage(tx, { ...campaignOf(lane), lane: lane.number }),
-      accept: (messages) => this.#slots.give(messages),
+      accept: (messages, lane) => this.#accept(messages, lane),
       releaseLost: () => this.#releaseLost(),
     };
   }
 
-  /** A route in trouble gets one message at a time: the probe. */
-  #turn(lane: DueLane, free: number): number {
-    const health = this.#healthOf(lane.workspaceId);
-    if (lane.routeFailures > 0) health.probe();
-    if (!health.troubled) return free;
-    const probing = [...this.#slots.ready, ...this.#slots.scheduled].some(
-      ({ workspaceId }) => workspaceId === lane.workspaceId,
-    );
-    return probing ? 0 : Math.min(free, 1);
+  /** Every way is held to its share by itself; this holds the sum. */
+  #free(): number {
+    const ways = this.#ways.all();
+    const ready = ways.reduce((sum, { slots }) => sum + slots.ready.length, 0);
+    const { connections, mx, mxConnections } = this.#options;
+    return readyMax(connections + (mx ? mxConnections : 0)) + ways.length * readyMax(1) - ready;
+  }
+
+  #turn(lane: DueLane): number {
+    const content = this.#options.contents.get(lane.key);
+    return content ? this.#ways.free(lane, content) : 0;
+  }
+
+  #accept(messages: DueMessage[], lane: DueLane): void {
+    const content = this.#options.contents.get(lane.key);
+    if (content) this.#ways.give(messages, lane, content);
+    else this.#giveBack(messages);
   }
 
   /** A campaign whose template cannot be compiled now is held: nothing of it is claimed, and its status says why. */
   async #prepare(lane: DueLane): Promise<boolean> {
     try {
+      if (lane.number !== UNSORTED) await this.#destinations.load(lane.number);
       await this.#options.contents.load(campaignOf(lane));
       return true;
     } catch (error) {
@@ -138,28 +177,23 @@ export class Pump {
     }
   }
 
-  async #send(slot: Slot, message: DueMessage): Promise<void> {
+  async #send(way: Way, slot: Slot, message: DueMessage): Promise<void> {
     const outcome = await this.#deliver(slot, message);
-    const health = this.#healthOf(message.workspaceId);
-    if (outcome.kind === 'released' && outcome.trouble) {
-      if (health.note(outcome.trouble))
-        this.#giveBack(({ workspaceId }) => workspaceId === message.workspaceId);
-    } else if (TELLS_OF_THE_ROUTE.has(outcome.kind)) {
-      if (health.succeeded(slot.busySince ?? 0)) this.#slots.cutBeforeDot('parked');
-    }
+    way.learn(slot, outcome);
     const from = slot.dotSent ? 'committing' : 'claimed';
-    const now = { retry: this.#retry, routeTroubled: health.troubled };
-    this.#writer.settle(settlement(message, from, outcome, now));
+    if (outcome.kind === 'moved') return this.#move(message, outcome.destination);
+    this.#settle(message, from, outcome, way.troubled);
     if (outcome.kind === 'held') await this.#hold(message, outcome.detail).catch(unlessRetryable);
   }
 
   #deliver(slot: Slot, message: DueMessage): Promise<Outcome> {
-    const content = this.#options.contents.get(message.campaignId);
+    const content: CampaignContent | undefined = this.#options.contents.get(message.campaignId);
     if (!content) return Promise.resolve({ kind: 'released', afterMs: 0, trouble: null });
     return deliver({
       message,
       content: content.message,
       envelopeFrom: content.envelopeFrom,
+      dkimKeys: content.dkimKeys,
       link: slot.link,
       data: '',
       beforeDot: async () => {
@@ -167,6 +201,16 @@ export class Pump {
         return slot.dotSent;
       },
     });
+  }
+
+  #settle(message: DueMessage, from: From, outcome: Settled, wayTroubled: boolean): void {
+    this.#writer.settle(settlement(message, from, outcome, { retry: this.#retry, wayTroubled }));
+  }
+
+  /** The domain went to another provider since it was sorted. */
+  async #move(message: DueMessage, destination: string): Promise<void> {
+    const id = await this.#destinations.idOf(destination).catch(unlessRetryable);
+    this.#writer.settle(id === undefined ? release(message, 'claimed', 0) : moveTo(message, id));
   }
 
   async #hold(campaign: queries.CampaignKey, reason: string): Promise<void> {
@@ -179,16 +223,16 @@ export class Pump {
     log.error({ event: 'campaign_held', campaign: campaignId, reason });
   }
 
-  #giveBack(which: (message: DueMessage) => boolean): void {
-    for (const message of this.#slots.takeBack(which)) this.#writer.settle(release(message, 'claimed', 0));
+  #giveBack(messages: DueMessage[]): void {
+    for (const message of messages) this.#writer.settle(release(message, 'claimed', 0));
   }
 
   /** Rows that the database says are ours and that we do not know: a claim's answer was lost. */
   async #releaseLost(): Promise<void> {
     const { database, workerId } = this.#options;
-    const known = new Set(
-      [...this.#slots.ready, ...this.#slots.underWay, ...this.#writer.unwritten()].map(nameOf),
-    );
+    const held = this.#ways.all().flatMap(({ slots }) => [...slots.ready, ...slots.underWay]);
+    const sorted = this.#sorter?.underWay ?? [];
+    const known = new Set([...held, ...sorted, ...this.#writer.unwritten()].map(nameOf));
     const workspaceIds = await database.withSystem((tx) => allWorkspaceIds(tx));
     for (const workspaceId of workspaceIds) {
       const rows = await database.withWorkspace(workspaceId, (tx) =>
@@ -201,6 +245,7 @@ export class Pump {
   async #control(scope: Scope): Promise<void> {
     while (!scope.ended) {
       await scope.sleep(CONTROL_MS).catch(() => {});
+      this.#ways.tend();
       this.#park();
       await this.#giveBackClosed().catch(unlessRetryable);
     }
@@ -208,37 +253,21 @@ export class Pump {
 
   /** A pause or a cancellation reaches rows that are claimed and not yet under way. */
   async #giveBackClosed(): Promise<void> {
-    const campaignIds = [...new Set(this.#slots.ready.map((message) => message.campaignId))];
-    if (campaignIds.length === 0) return;
-    const rows = await this.#options.database.withSystem((tx) => closedLanes(tx, campaignIds));
+    const ways = this.#ways.all();
+    const campaignIds = new Set(
+      ways.flatMap(({ slots }) => slots.ready.map((message) => message.campaignId)),
+    );
+    if (campaignIds.size === 0) return;
+    const rows = await this.#options.database.withSystem((tx) => closedLanes(tx, [...campaignIds]));
     const closed = new Set(rows.map((row) => row.key));
-    if (closed.size > 0) this.#giveBack((message) => closed.has(message.campaignId));
+    if (closed.size === 0) return;
+    for (const { slots } of ways) this.#giveBack(slots.takeBack((message) => closed.has(message.campaignId)));
   }
 
-  /** When a slot had to be parked and nothing was answered since it began, the route itself is silent. */
   #park(): void {
     const before = performance.now() - PARK_AFTER_MS;
-    if (!this.#slots.park(before)) return;
-    for (const health of this.#health.values())
-      if (health.lastSuccess < before) {
-        health.note({ detail: `no answer for ${PARK_AFTER_MS / 1_000} s`, certain: true });
-        this.#giveBack(() => true);
-      }
+    for (const way of this.#ways.all()) if (way.slots.park(before)) way.parked(before);
   }
-
-  #healthOf(workspaceId: string): RouteHealth {
-    const { database, log } = this.#options;
-    let health = this.#health.get(workspaceId);
-    if (!health) {
-      health = new RouteHealth(database, log, workspaceId, RELAY_ROUTE);
-      this.#health.set(workspaceId, health);
-    }
-    return health;
-  }
-}
-
-function readyMax({ connections }: PumpOptions): number {
-  return Math.max(READY_MIN, connections * READY_PER_CONNECTION);
 }
 
 function campaignOf(lane: DueLane): queries.CampaignKey {

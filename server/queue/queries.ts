@@ -96,7 +96,7 @@ export async function markCommitting(tx: Tx, of: Fence, contactIds: string[]): P
       AND contact_id = ANY (${uuids(contactIds)}::uuid[])
       AND worker_id IS NOT DISTINCT FROM ${of.workerId}::uuid AND attempt = ${of.attempt} AND state = 'claimed'
       AND EXISTS (SELECT FROM campaign c WHERE c.workspace_id = ${of.workspaceId} AND c.id = ${of.campaignId}
-        AND c.state IN ('sending', 'finishing'))
+        AND c.state IN ('sending', 'holding', 'finishing'))
     RETURNING contact_id)
     ${summary(contactIds.length)}`);
   return written?.some ?? contactIds;
@@ -130,19 +130,21 @@ export interface Settlement {
   dueInMs: number | null;
   /** True when the attempt spent a try. */
   spent: boolean;
+  /** The lane where it waits from now on; null: its own. */
+  toLane: number | null;
 }
 
 /** Writes one result of many messages, fenced also by the state that the worker believes in; gives what was written. */
 export async function settleMessages(
   tx: Tx,
   of: Fence,
-  { from, to, dueInMs, spent }: Settlement,
+  { from, to, dueInMs, spent, toLane }: Settlement,
   contactIds: string[],
 ): Promise<string[]> {
   const [written] = await tx.query<Written>(sql`
     WITH written AS (UPDATE message SET state = ${to}, worker_id = NULL, deferrals = deferrals + ${spent ? 1 : 0}::smallint,
       first_deferred_at = CASE WHEN ${spent} THEN coalesce(first_deferred_at, now()) ELSE first_deferred_at END,
-      due_at = now() + ${dueInMs}::float8 * interval '1 ms'
+      due_at = now() + ${dueInMs}::float8 * interval '1 ms', lane = coalesce(${toLane}::integer, lane)
     WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
       AND contact_id = ANY (${uuids(contactIds)}::uuid[])
       AND worker_id IS NOT DISTINCT FROM ${of.workerId}::uuid AND attempt = ${of.attempt} AND state = ${from}
@@ -212,12 +214,15 @@ export interface CampaignContentRow {
   fromName: string | null;
   fromEmail: string;
   replyTo: string | null;
+  giveUpSeconds: number;
+  postalAddress: string | null;
 }
 
 export async function campaignContent(tx: Tx, of: CampaignKey): Promise<CampaignContentRow | undefined> {
   const [row] = await tx.query<CampaignContentRow>(sql`
     SELECT template_name AS "templateName", template_body AS "templateBody", from_name AS "fromName",
-      from_email AS "fromEmail", reply_to AS "replyTo"
+      from_email AS "fromEmail", reply_to AS "replyTo", give_up_seconds AS "giveUpSeconds",
+      postal_address AS "postalAddress"
     FROM campaign WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId}`);
   return row;
 }
@@ -226,7 +231,7 @@ export async function campaignContent(tx: Tx, of: CampaignKey): Promise<Campaign
 export function holdCampaign(tx: Tx, of: CampaignKey, reason: string) {
   return tx.query(sql`
     UPDATE campaign SET state = 'paused', failure = ${reason}, state_changed_at = now()
-    WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId} AND state IN ('sending', 'finishing')
+    WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId} AND state IN ('sending', 'holding', 'finishing')
     RETURNING id`);
 }
 
@@ -248,10 +253,35 @@ export function claimedBy(tx: Tx, workspaceId: string, workerId: string) {
     FROM message WHERE workspace_id = ${workspaceId} AND worker_id = ${workerId} AND state = 'claimed'`);
 }
 
-export function ensureRoute(tx: Tx, workspaceId: string, name: string) {
-  return tx.query(
-    sql`INSERT INTO route (workspace_id, name) VALUES (${workspaceId}, ${name}) ON CONFLICT DO NOTHING`,
-  );
+/**
+ * A lane of a campaign that is sending already; it is as open as the campaign's first lane. The campaign's row is locked
+ * against a pause, which would not see the new lane: it waits, and then it does (kernel/queries.ts, setLanesOpen).
+ */
+export function addLane(tx: Tx, of: CampaignKey, number: number, dueInMs: number): void {
+  tx.atCommit(sql`
+    WITH held AS MATERIALIZED (
+      SELECT id FROM campaign WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId} FOR SHARE)
+    INSERT INTO lane (workspace_id, queue, key, number, open, next_due_at)
+    SELECT workspace_id, queue, key, ${number}::integer, open, now() + ${dueInMs} * interval '1 ms'
+    FROM lane WHERE workspace_id = ${of.workspaceId} AND queue = 'message' AND key = (SELECT id FROM held) AND number = 0
+    ON CONFLICT (workspace_id, queue, key, number)
+    DO UPDATE SET next_due_at = least(lane.next_due_at, excluded.next_due_at)`);
+}
+
+export interface RouteTroubleRow {
+  workspaceId: string;
+  name: string;
+  failures: number;
+  /** 0 or less: the pause is over, and the route may be probed. */
+  pausedMs: number;
+}
+
+/** Routes in trouble, of all workspaces: camp_system only. */
+export function routesInTrouble(tx: Tx) {
+  return tx.query<RouteTroubleRow>(sql`
+    SELECT workspace_id AS "workspaceId", name, failures,
+      coalesce(extract(epoch FROM paused_until - now()), 0)::float8 * 1000 AS "pausedMs"
+    FROM route WHERE failures > 0`);
 }
 
 /**
@@ -265,14 +295,37 @@ export function pauseRoute(
   pause: { reason: string; baseMs: number; capMs: number },
 ) {
   return tx.query<{ failures: number; pausedMs: number }>(sql`
-    UPDATE route SET failures = failures + 1, reason = ${pause.reason},
+    INSERT INTO route AS r (workspace_id, name, failures, reason, paused_until)
+    VALUES (${workspaceId}, ${name}, 1, ${pause.reason},
+      now() + interval '1 ms' * (0.1 + 0.9 * random()) * ${pause.baseMs}::float8)
+    ON CONFLICT (workspace_id, name) DO UPDATE SET failures = r.failures + 1, reason = ${pause.reason},
       paused_until = now() + interval '1 ms' * (0.1 + 0.9 * random())
-        * least(${pause.capMs}::float8, ${pause.baseMs}::float8 * 2 ^ least(failures, 30))
-    WHERE workspace_id = ${workspaceId} AND name = ${name} AND (paused_until IS NULL OR paused_until <= now())
+        * least(${pause.capMs}::float8, ${pause.baseMs}::float8 * 2 ^ least(r.failures, 30))
+      WHERE r.paused_until IS NULL OR r.paused_until <= now()
     RETURNING failures, extract(epoch FROM paused_until - now())::float8 * 1000 AS "pausedMs"`);
 }
 
 export function clearRoute(tx: Tx, workspaceId: string, name: string) {
   return tx.query(sql`UPDATE route SET failures = 0, paused_until = NULL, reason = NULL
     WHERE workspace_id = ${workspaceId} AND name = ${name} AND failures > 0`);
+}
+
+/** Gives the destination of that name a number, once. */
+export async function ensureDestination(tx: Tx, name: string): Promise<number> {
+  const [row] = await tx.query<{ id: number }>(sql`
+    INSERT INTO destination (name) VALUES (${name}) ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id`);
+  if (!row) throw new Error('ensureDestination gave no row');
+  return row.id;
+}
+
+export async function destinationName(tx: Tx, id: number): Promise<string | undefined> {
+  const [row] = await tx.query<{ name: string }>(sql`SELECT name FROM destination WHERE id = ${id}`);
+  return row?.name;
+}
+
+/** For the next freeze. */
+export function rememberMailDomain(tx: Tx, domain: string, destinationId: number) {
+  return tx.query(sql`
+    INSERT INTO mail_domain (domain, destination_id) VALUES (${domain}, ${destinationId})
+    ON CONFLICT (domain) DO UPDATE SET destination_id = excluded.destination_id, resolved_at = now()`);
 }

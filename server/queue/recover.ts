@@ -37,7 +37,8 @@ function uncertainty(row: queries.RecoveredRow) {
       attempt: row.attempt,
       detail: 'the worker died between the mark and the answer to the final dot',
       rule: 'worker-died',
-      suppress: false,
+      trouble: null,
+      metAt: null,
     },
   ];
 }

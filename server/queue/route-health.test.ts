@@ -5,7 +5,6 @@ import { createTestDatabase, type TestDatabase } from '../../test/support/databa
 import { newId } from '../kernel/ids.ts';
 import { createLog } from '../kernel/log.ts';
 import { sql } from '../kernel/sql.ts';
-import * as queries from './queries.ts';
 import { RouteHealth } from './route-health.ts';
 
 const down = { detail: 'connect: ECONNREFUSED', certain: true };
@@ -20,7 +19,6 @@ after(() => db.drop());
 
 async function newRoute() {
   const workspaceId = newId();
-  await db.database.withWorkspace(workspaceId, (tx) => queries.ensureRoute(tx, workspaceId, 'relay'));
   const health = new RouteHealth(db.database, createLog('silent'), workspaceId, 'relay');
   const failures = async () => {
     const [row] = await db.database.withWorkspace(workspaceId, (tx) =>

@@ -1,23 +1,37 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dueMessage } from '../../test/support/due-message.ts';
-import type { Outcome } from '../delivery/outcome.ts';
-import { settlement } from './settlement.ts';
+import { type Settled, settlement } from './settlement.ts';
 import { mayMove } from './states.ts';
 
-const now = { retry: { baseMs: 1_000, capMs: 60_000 }, routeTroubled: false };
+const now = { retry: { baseMs: 1_000, capMs: 60_000 }, wayTroubled: false };
 
-const full: Outcome = { kind: 'deferred', detail: '452 4.2.2 full', rule: 'recipient-full' };
-const lost: Outcome = { kind: 'released', afterMs: 2_000, trouble: { detail: 'cut', certain: false } };
+const metAt = { phase: 'rcpt' as const, mxHost: null };
+const full = {
+  kind: 'deferred' as const,
+  detail: '452 4.2.2 full',
+  rule: 'recipient-full',
+  metAt,
+  trouble: 'soft' as const,
+  waitMs: null,
+  unreachable: false,
+};
+const lost = { kind: 'released' as const, afterMs: 2_000, trouble: { detail: 'cut', certain: false } };
 
 test('a temporary failure of its own makes a message wait longer each time, and is told', () => {
   const first = settlement(dueMessage(), 'claimed', full, now);
   assert.equal(first.to, 'deferred');
   assert.equal(first.spent, true);
-  assert.ok(first.dueInMs !== null && first.dueInMs >= 100 && first.dueInMs <= 1_000);
-  assert.deepEqual(first.event, { kind: 'deferred', detail: full.detail, rule: full.rule, suppress: false });
+  assert.ok(first.dueInMs !== null && first.dueInMs >= 90 && first.dueInMs <= 1_000);
+  assert.deepEqual(first.event, {
+    kind: 'deferred',
+    detail: full.detail,
+    rule: full.rule,
+    metAt,
+    trouble: 'soft',
+  });
   const fifth = settlement(dueMessage({ deferrals: 4 }), 'claimed', full, now);
-  assert.ok(fifth.dueInMs !== null && fifth.dueInMs >= 1_600 && fifth.dueInMs <= 16_000);
+  assert.ok(fifth.dueInMs !== null && fifth.dueInMs >= 1_400 && fifth.dueInMs <= 16_000);
 });
 
 test('a message that could only be tried again after its give-up age expires now', () => {
@@ -39,17 +53,17 @@ test('the route’s trouble costs a message nothing and is not an event of it', 
 test('a message that loses its connection again and again on a well route spends a try', () => {
   assert.equal(settlement(dueMessage({ attempt: 12 }), 'claimed', lost, now).spent, true);
   assert.equal(
-    settlement(dueMessage({ attempt: 12 }), 'claimed', lost, { ...now, routeTroubled: true }).spent,
+    settlement(dueMessage({ attempt: 12 }), 'claimed', lost, { ...now, wayTroubled: true }).spent,
     false,
   );
 });
 
 test('no outcome leads to a move that the state machine does not know', () => {
-  const outcomes: Outcome[] = [
+  const outcomes: Settled[] = [
     full,
     lost,
     { kind: 'held', detail: 'sender refused' },
-    { kind: 'rejected', detail: '550', rule: 'r', suppress: true },
+    { kind: 'rejected', detail: '550', rule: 'r', metAt, trouble: 'dead' },
   ];
   for (const outcome of outcomes)
     for (const from of ['claimed', 'committing'] as const)

@@ -1,16 +1,22 @@
 /**
- * Slots: how many messages are sent at a time, and which are next.
+ * Slots: how many messages are sent one way at a time, and which are next.
  *
- * A slot sends one message after the other over one connection. A slot that waits long for the relay's answer is
- * parked: another takes its place in the schedule, and it goes on waiting, for the answer to the final dot up to
- * 600 s (RFC 5321 4.5.3.2.6). There are never more than twice as many slots as connections were asked for.
+ * A slot sends one message after the other over one link. A slot that waits long for an answer is parked: another takes
+ * its place in the schedule, if the way has room for one more, and it goes on waiting, for the answer to the final dot up
+ * to 600 s (RFC 5321 4.5.3.2.6). How many may be at work can change at any time: a slot too many ends after its message.
  */
 import type { DueMessage } from '../delivery/deliver.ts';
-import type { RelayLink } from '../delivery/relay-link.ts';
+import { domainOf } from '../delivery/destination.ts';
+import type { Link } from '../delivery/link.ts';
+
+/** How far a slot looks ahead for a message to the domain that it has a connection to. */
+const LOOK_AHEAD_MAX = 100;
 
 export interface Slot {
-  readonly link: RelayLink;
+  readonly link: Link;
   message: DueMessage | null;
+  /** Of the message before. */
+  domain: string | null;
   /** Monotonic; null while it has no message. */
   busySince: number | null;
   /** The mark was made, so the dot may have left. */
@@ -19,10 +25,14 @@ export interface Slot {
 }
 
 export interface SlotsOptions {
-  connections: number;
+  /** How many may be at work now, and how many there may be with those that are parked. */
+  connections(): number;
+  slotsMax(): number;
+  /** A link serves one domain better than several. */
+  byDomain: boolean;
   /** So few messages ready make it hungry. */
-  lowWater: number;
-  openLink(): RelayLink;
+  lowWater(): number;
+  openLink(): Link;
   /** Sends one message and has its outcome written; never fails. */
   send(slot: Slot, message: DueMessage): Promise<void>;
   /** Half of what was ready is gone. */
@@ -83,6 +93,11 @@ export class Slots {
       if (slot.busySince !== null && !slot.dotSent && (slot.parked || which === 'all')) slot.link.close();
   }
 
+  /** More may be at work than before. */
+  grow(): void {
+    this.#feed();
+  }
+
   /** Starts nothing more; resolves when what is under way has ended. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -93,9 +108,11 @@ export class Slots {
   /** Hands ready messages to slots that wait, and opens slots while there is work for them. */
   #feed(): void {
     while (this.#ready.length > 0 && this.#waiting.length > 0) this.#waiting.shift()?.(this.#ready.shift());
-    const { connections } = this.#options;
-    const scheduled = [...this.#slots].filter((slot) => !slot.parked).length;
-    const wanted = Math.min(connections - scheduled, 2 * connections - this.#slots.size, this.#ready.length);
+    const room = Math.min(
+      this.#options.connections() - this.#scheduledCount(),
+      this.#options.slotsMax() - this.#slots.size,
+    );
+    const wanted = this.#closed ? 0 : Math.min(room, this.#ready.length);
     for (let opened = 0; opened < wanted; opened += 1) this.#open();
   }
 
@@ -103,6 +120,7 @@ export class Slots {
     const slot: Slot = {
       link: this.#options.openLink(),
       message: null,
+      domain: null,
       busySince: null,
       dotSent: false,
       parked: false,
@@ -116,14 +134,21 @@ export class Slots {
     this.#running.add(run);
   }
 
+  #scheduledCount(): number {
+    let count = 0;
+    for (const slot of this.#slots) if (!slot.parked) count += 1;
+    return count;
+  }
+
   async #run(slot: Slot): Promise<void> {
-    while (!slot.parked) {
+    while (!slot.parked && this.#scheduledCount() <= this.#options.connections()) {
       const message = await this.#next(slot);
       if (!message) return;
       slot.message = message;
       slot.busySince = performance.now();
       slot.dotSent = false;
       await this.#options.send(slot, message);
+      slot.domain = domainOf(message.email);
       slot.message = null;
       slot.busySince = null;
     }
@@ -131,10 +156,18 @@ export class Slots {
 
   #next(slot: Slot): DueMessage | undefined | Promise<DueMessage | undefined> {
     if (this.#closed) return undefined;
-    const message = this.#ready.shift();
-    if (this.#ready.length === this.#options.lowWater) this.#options.onHungry();
+    const message = this.#takeFor(slot);
+    if (this.#ready.length === this.#options.lowWater()) this.#options.onHungry();
     if (message) return message;
     slot.link.rest();
     return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** The first that is ready, but rather one to the domain that the slot served last. */
+  #takeFor(slot: Slot): DueMessage | undefined {
+    if (!this.#options.byDomain || slot.domain === null) return this.#ready.shift();
+    const ahead = this.#ready.slice(0, LOOK_AHEAD_MAX);
+    const index = ahead.findIndex(({ email }) => domainOf(email) === slot.domain);
+    return this.#ready.splice(Math.max(index, 0), 1)[0];
   }
 }

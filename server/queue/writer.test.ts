@@ -43,8 +43,8 @@ function claimBy(campaign: TestCampaign, workerId: string): Promise<DueMessage[]
     queue: 'message',
     key: campaign.campaignId,
     number: 0,
-    route: 'relay',
-    routeFailures: 0,
+    servedAt: '-infinity',
+    paced: false,
   };
   return db.database.withWorkspace(campaign.workspaceId, (tx) =>
     claim(tx, lane, { workerId, limit: 100, shard: 1, hints: new LaneHints() }),
@@ -64,8 +64,8 @@ async function writing<T>(workerId: string, work: (writer: Writer) => Promise<T>
 }
 
 function accepted(message: DueMessage): Result {
-  const event = { kind: 'accepted', detail: '250 ok', rule: 'accepted', suppress: false };
-  return { message, from: 'committing', to: 'accepted', dueInMs: null, spent: false, event };
+  const event = { kind: 'accepted', detail: '250 ok', rule: 'accepted', metAt: null, trouble: null };
+  return { message, from: 'committing', to: 'accepted', dueInMs: null, spent: false, toLane: null, event };
 }
 
 async function counts(campaign: TestCampaign) {

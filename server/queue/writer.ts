@@ -16,6 +16,7 @@
 import { type Database, isRetryable, type Tx } from '../kernel/database.ts';
 import type { Log } from '../kernel/log.ts';
 import * as kernelQueries from '../kernel/queries.ts';
+import { refundAllowance } from '../kernel/queries-gates.ts';
 import type { Scope } from '../kernel/scope.ts';
 import { type MessageEvent, recordEvents } from '../outcomes/record.ts';
 import { Moves, SHARDS } from '../stats/counters.ts';
@@ -44,8 +45,10 @@ export interface Result {
   dueInMs: number | null;
   /** True when the attempt spent a try of the message. */
   spent: boolean;
+  /** The lane where it waits from now on; null: its own. */
+  toLane: number | null;
   /** What is told of it; null for a release, which is not an event of the message. */
-  event: { kind: string; detail: string; rule: string; suppress: boolean } | null;
+  event: Omit<MessageEvent, 'contactId' | 'email' | 'attempt'> | null;
 }
 
 interface Mark {
@@ -165,6 +168,7 @@ export class Writer {
         writeMarks(tx, of, batch.marks, moves, again),
         writeResults(tx, of, batch.results, moves, again),
       ]);
+      refund(tx, batch.key, settled.fresh);
       wakeLanes(tx, batch.key, settled.fresh);
       moves.write(tx, batch.key, shard);
       return { marked, settled };
@@ -237,7 +241,8 @@ async function writeResults(
 ): Promise<Settled> {
   const groups = Map.groupBy(
     results,
-    ({ message, from, to, dueInMs, spent }) => `${message.attempt} ${from} ${to} ${dueInMs} ${spent}`,
+    ({ message, from, to, dueInMs, spent, toLane }) =>
+      `${message.attempt} ${from} ${to} ${dueInMs} ${spent} ${toLane}`,
   );
   const written = await Promise.all(
     [...groups.values()].map((group) => writeGroup(tx, of, group, moves, again)),
@@ -268,16 +273,24 @@ function eventOf({ message, event }: Result): MessageEvent[] {
   return [{ contactId, email, attempt, ...event }];
 }
 
-/** Locks are taken in one order everywhere: campaign, messages, lane, counters. */
+/** What went back without having been sent is not counted against the campaign's speed. */
+function refund(tx: Tx, key: queries.CampaignKey, results: Result[]): void {
+  const released = results.filter(({ event, dueInMs }) => event === null && dueInMs !== null).length;
+  if (released > 0) refundAllowance(tx, { workspaceId: key.workspaceId, key: key.campaignId }, released);
+}
+
+/** Locks are taken in one order everywhere: campaign, messages, gate, lane, counters. */
 function wakeLanes(tx: Tx, key: queries.CampaignKey, results: Result[]): void {
   const earliest = new Map<number, number>();
-  for (const { message, dueInMs } of results)
+  const moved = new Set<number>();
+  for (const { message, dueInMs, toLane } of results) {
+    const lane = toLane ?? message.lane;
+    if (toLane !== null) moved.add(toLane);
     if (dueInMs !== null)
-      earliest.set(message.lane, Math.min(dueInMs, earliest.get(message.lane) ?? Number.POSITIVE_INFINITY));
+      earliest.set(lane, Math.min(dueInMs, earliest.get(lane) ?? Number.POSITIVE_INFINITY));
+  }
+  const lane = { workspaceId: key.workspaceId, queue: 'message' as const, key: key.campaignId };
   for (const [number, dueInMs] of [...earliest].sort(([a], [b]) => a - b))
-    kernelQueries.wakeLane(
-      tx,
-      { workspaceId: key.workspaceId, queue: 'message', key: key.campaignId, number },
-      dueInMs,
-    );
+    if (moved.has(number)) queries.addLane(tx, key, number, dueInMs);
+    else kernelQueries.wakeLane(tx, { ...lane, number }, dueInMs);
 }

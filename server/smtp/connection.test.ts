@@ -135,7 +135,7 @@ test('a relay without STARTTLS gets nothing when encryption is required', async 
     assert.equal(peer.said, 'EHLO camp.test\r\n');
   };
   const judge = (opened: OpenResult) =>
-    assert.match(failure(opened), /^starttls the relay offers no STARTTLS/);
+    assert.match(failure(opened), /^starttls the server offers no STARTTLS/);
   await play(script, judge, { query: 'tls=required', user: 'u:hunter2@' });
 });
 
@@ -202,6 +202,121 @@ test('a close between messages is noticed, and costs nothing', async () => {
     const late = await connection.send(message, yes);
     assert.ok(late.kind === 'lost' && !late.dotSent);
   });
+});
+
+test('a server that closes after some messages is known for how many, and nothing is held against the next', async () => {
+  const takesTwo = async (peer: Peer) => {
+    await peer.open('PIPELINING');
+    for (const end of [false, true]) {
+      await peer.envelope();
+      await peer.hear('\r\n.\r\n');
+      peer.say('250 Ok');
+      if (end) peer.socket.end();
+    }
+  };
+  await play(takesTwo, async (opened) => {
+    assert.ok(opened.kind === 'open');
+    const { connection } = opened;
+    const closed = new Promise((resolve) => connection.onClosedBetween(resolve));
+    for (let sent = 0; sent < 2; sent += 1) {
+      assert.equal(connection.closedBetween, null);
+      assert.equal((await connection.send(message, yes)).kind, 'accepted');
+    }
+    assert.deepEqual(await closed, connection.closedBetween);
+    assert.equal(connection.closedBetween?.messages, 2);
+    assert.ok(connection.closedBetween.restedMs < 5_000);
+  });
+});
+
+test('a close that crosses our next MAIL is one between messages too', async () => {
+  const takesOne = async (peer: Peer) => {
+    await peer.open('PIPELINING');
+    await peer.envelope();
+    await peer.hear('\r\n.\r\n');
+    peer.say('250 Ok');
+    await peer.hear('DATA\r\n');
+    peer.socket.resetAndDestroy();
+  };
+  await play(takesOne, async (opened) => {
+    assert.ok(opened.kind === 'open');
+    const { connection } = opened;
+    assert.equal((await connection.send(message, yes)).kind, 'accepted');
+    const result = await connection.send(message, yes);
+    assert.ok(result.kind === 'lost' && result.phase === 'mail' && !result.dotSent);
+    assert.equal(connection.closedBetween?.messages, 1);
+  });
+});
+
+const otherEnds: Record<string, { script: (peer: Peer) => Promise<void>; messages: number }> = {
+  'before the first message': {
+    script: async (peer) => {
+      await peer.open('PIPELINING');
+      await peer.hear('DATA\r\n');
+      peer.socket.resetAndDestroy();
+    },
+    messages: 1,
+  },
+  'in the middle of a message': {
+    script: async (peer) => {
+      await peer.open('PIPELINING');
+      await peer.envelope();
+      await peer.hear('\r\n.\r\n');
+      peer.say('250 Ok');
+      await peer.hear('DATA\r\n');
+      peer.socket.end('250 2.1.0 Ok\r\n');
+    },
+    messages: 2,
+  },
+  'after our QUIT': {
+    script: async (peer) => {
+      await peer.open('PIPELINING');
+      await peer.envelope();
+      await peer.hear('\r\n.\r\n');
+      peer.say('250 Ok');
+      await peer.hear('QUIT\r\n');
+      peer.socket.end();
+    },
+    messages: 1,
+  },
+};
+for (const [when, { script, messages }] of Object.entries(otherEnds))
+  test(`a close ${when} is none between messages`, () =>
+    play(script, async (opened) => {
+      assert.ok(opened.kind === 'open');
+      const { connection } = opened;
+      const closed = new Promise((resolve) => connection.onClose(resolve));
+      for (let sent = 0; sent < messages; sent += 1) await connection.send(message, yes);
+      if (connection.usable) connection.quit();
+      await closed;
+      assert.equal(connection.closedBetween, null);
+    }));
+
+test('a relay is reached at an address that is not its name, from an address that we choose', async () => {
+  let from: string | undefined;
+  await using relay = await scriptedRelay(async (peer) => {
+    from = peer.socket.remoteAddress;
+    await peer.open('PIPELINING');
+  });
+  await using scope = Scope.root('test');
+  const options = parseSmtpUrl(`smtp://relay.example:${relay.port}`);
+  const there = { address: '127.0.0.1', localAddress: '127.0.0.6' };
+  const opened = await openConnection(scope, { ...options, ...there, heloName: 'camp.test' });
+  assert.equal(failure(opened), 'open');
+  assert.equal(from, '127.0.0.6');
+});
+
+test('an opening has one time for all its phases', async () => {
+  const slow = async (peer: Peer) => {
+    peer.say('220 relay');
+    await peer.hear();
+    await peer.closed();
+  };
+  await using relay = await scriptedRelay(slow);
+  await using scope = Scope.root('test');
+  const options = parseSmtpUrl(`smtp://127.0.0.1:${relay.port}`);
+  const opened = await openConnection(scope, { ...options, heloName: 'camp.test', openMs: 50 });
+  assert.match(failure(opened), /out of time after/);
+  assert.ok(opened.kind === 'failed' && opened.timedOut);
 });
 
 test('a server that says goodbye between messages is not given another one', async () => {

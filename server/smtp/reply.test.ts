@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { REPLY_BYTES_MAX, REPLY_LINES_MAX, type Reply, ReplyParser } from './reply.ts';
+import { REPLY_BYTES_MAX, REPLY_LINES_MAX, type Reply, ReplyParser, readReply, replyText } from './reply.ts';
 
 function parsed(...chunks: string[]): { replies: Reply[]; error: string | null } {
   const parser = new ReplyParser();
@@ -113,4 +113,30 @@ test('replies are the same however the network cuts the stream', () => {
     }),
     { numRuns: 500 },
   );
+});
+
+test('a reply that was written down is read back as it was', () => {
+  for (const stream of [
+    '550 5.1.1 No such user\r\n',
+    '550-5.7.26 Not authenticated: größer\r\n550-5.7.26 Set up SPF\r\n550 5.7.26 or DKIM.\r\n',
+    '421\r\n',
+    '550 5.1.1\r\n',
+    '550 5000 people are here\r\n',
+  ]) {
+    const reply = only(Buffer.from(stream).toString('latin1'));
+    assert.ok(reply);
+    assert.deepEqual(readReply(replyText(reply)), reply);
+  }
+});
+
+test('a reply is read as a person or a log has it', () => {
+  const reply = { code: 550, enhanced: '5.1.1', text: 'No such\nuser' };
+  for (const written of [
+    '550-5.1.1 No such\r\n550 5.1.1 user\r\n',
+    ' 550 5.1.1 No such\nuser ',
+    '550 5.1.1 No such\n5.1.1 user',
+  ])
+    assert.deepEqual(readReply(written), reply, written);
+  for (const written of ['', 'user unknown', '5501 no', '650 no', '55'])
+    assert.equal(readReply(written), null);
 });

@@ -63,6 +63,20 @@ export class ReplyParser {
   }
 }
 
+/** As it is written down: one line of text per reply line, the codes once. */
+export function replyText({ code, enhanced, text }: Reply): string {
+  return [code, enhanced, text].filter((part) => part !== null && part !== '').join(' ');
+}
+
+/** A reply from what replyText wrote, from a log, or from a person; the codes may stand on each line. null: no code. */
+export function readReply(written: string): Reply | null {
+  const [, code] = /^\s*([2-5]\d\d)(?![^\s-])/.exec(written) ?? [];
+  if (code === undefined) return null;
+  const bytes = Buffer.from(written.trim()).toString('latin1');
+  const hasCode = new RegExp(`^${code}(?:[ -]|$)`);
+  return toReply(bytes.split(/\r?\n/).map((line) => (hasCode.test(line) ? line : `${code} ${line}`)));
+}
+
 const tooLong = `a reply longer than ${REPLY_BYTES_MAX} bytes or ${REPLY_LINES_MAX} lines`;
 
 function toReply(lines: readonly string[]): Reply {

@@ -12,12 +12,16 @@
  *   than a timeout still learns the answers that reached it meanwhile.
  */
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { type Reply, ReplyParser } from './reply.ts';
 import type { SmtpTimeouts, TimedPhase } from './timeouts.ts';
 
 /** Why no reply will come any more. */
 export interface Break {
   readonly error: string;
+  /** The server closed, and said nothing of why. */
+  readonly closed?: true;
+  readonly timedOut?: true;
 }
 
 export type Answer = Reply | Break;
@@ -31,7 +35,7 @@ export class Wire {
   readonly #parser = new ReplyParser();
   readonly #replies: Reply[] = [];
   readonly #watchdog: NodeJS.Timeout;
-  readonly #closeListeners: ((error: string) => void)[] = [];
+  readonly #closeListeners: ((why: Break) => void)[] = [];
   #break: Break | null = null;
   #resting = false;
   #phase: TimedPhase = 'connect';
@@ -59,6 +63,10 @@ export class Wire {
     return this.#break !== null;
   }
 
+  get encrypted(): boolean {
+    return this.#socket instanceof TLSSocket;
+  }
+
   /** `text` has one character per byte. Written at once, or never when the wire is broken. */
   write(text: string): void {
     if (!this.#break) this.#socket.write(text, 'latin1');
@@ -79,7 +87,7 @@ export class Wire {
   /** What `next()` would give without waiting. */
   peek(): Answer | null {
     // A scope that ended has destroyed the socket before the socket says so.
-    if (this.#socket.destroyed) this.#breakWith('the connection was closed');
+    if (this.#socket.destroyed) this.#breakWith({ error: 'the connection was closed' });
     return this.#replies[0] ?? this.#break;
   }
 
@@ -102,8 +110,8 @@ export class Wire {
   }
 
   /** Calls `listener` once, when the wire breaks for whatever reason. */
-  onClose(listener: (error: string) => void): void {
-    if (this.#break) listener(this.#break.error);
+  onClose(listener: (why: Break) => void): void {
+    if (this.#break) listener(this.#break);
     else this.#closeListeners.push(listener);
   }
 
@@ -116,8 +124,8 @@ export class Wire {
     this.#deadline = performance.now() + this.#timeouts.quit;
   }
 
-  close(): void {
-    this.#breakWith('closed by us');
+  close(why: Break = { error: 'closed by us' }): void {
+    this.#breakWith(why);
   }
 
   /**
@@ -155,22 +163,25 @@ export class Wire {
     const error = this.#parser.feed(chunk.toString('latin1'), this.#replies);
     if (this.#resting) this.#refuseUnasked();
     if (this.#replies.length > 0) this.#woken();
-    if (error) this.#breakWith(error);
+    if (error) this.#breakWith({ error });
   };
 
   readonly #onDrain = (): void => {
     if (this.#phase === 'block') this.#woken();
   };
 
-  readonly #onEnd = (): void => this.#breakWith('the server closed the connection');
+  readonly #onEnd = (): void => this.#breakWith({ error: 'the server closed the connection', closed: true });
 
-  readonly #onError = (error: Error): void => this.#breakWith(error.message);
+  readonly #onError = (error: NodeJS.ErrnoException): void => {
+    const closed = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+    this.#breakWith({ error: error.message, ...(closed && { closed }) });
+  };
 
-  readonly #onClose = (): void => this.#breakWith('the connection was closed');
+  readonly #onClose = (): void => this.#breakWith({ error: 'the connection was closed' });
 
   #refuseUnasked(): void {
     const unasked = this.#replies[0];
-    if (unasked) this.#breakWith(`the server spoke out of turn: ${unasked.code} ${unasked.text}`);
+    if (unasked) this.#breakWith({ error: `the server spoke out of turn: ${unasked.code} ${unasked.text}` });
   }
 
   #check(): void {
@@ -178,17 +189,20 @@ export class Wire {
     // The poll phase of the event loop runs between a timer and an immediate: bytes that are here already count.
     setImmediate(() => {
       if (performance.now() >= this.#deadline)
-        this.#breakWith(`no answer within ${this.#timeouts[this.#phase]} ms (${this.#phase})`);
+        this.#breakWith({
+          error: `no answer within ${this.#timeouts[this.#phase]} ms (${this.#phase})`,
+          timedOut: true,
+        });
     });
   }
 
-  #breakWith(error: string): void {
+  #breakWith(why: Break): void {
     if (this.#break) return;
-    this.#break = { error };
+    this.#break = why;
     clearInterval(this.#watchdog);
     this.#socket.destroy();
     this.#woken();
-    for (const listener of this.#closeListeners) listener(error);
+    for (const listener of this.#closeListeners) listener(why);
   }
 }
 

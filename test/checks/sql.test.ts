@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readSources, type Source } from './sources.ts';
 
-/** Files beside the `queries.ts` that may hold SQL, and why. */
+/** Files beside the `queries.ts` (and `queries-NAME.ts`) that may hold SQL, and why. */
 const EXCEPTIONS: Record<string, string> = {
   'server/kernel/database.ts': 'begins and ends the transactions in which all other statements run',
   'server/kernel/sql.ts': 'is the tag itself',
@@ -48,7 +48,7 @@ test('SQL in another file is found, however it is written', () => {
 
 function sqlOutsideQueries(sources: Source[]): string[] {
   return sources
-    .filter(({ path }) => !/(\/queries|\.test)\.ts$/.test(path) && !(path in EXCEPTIONS))
+    .filter(({ path }) => !/(\/queries(-[a-z]+)?|\.test)\.ts$/.test(path) && !(path in EXCEPTIONS))
     .flatMap(({ path, text }) => {
       const code = text.replaceAll(/^\s*(?:\/?\*|\/\/).*$/gm, '');
       const found = /\bsql(?:`|\.\w+\()/.exec(code) ?? STATEMENT.exec(code);

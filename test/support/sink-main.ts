@@ -1,10 +1,11 @@
 /** The recording sink's process: LOGFILE SEED. See sink.ts for what it is for. */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
+import { serveHelper } from './helper-process.ts';
 import { seededRandom } from './random.ts';
 import { SinkConnection, type SinkHooks } from './sink-connection.ts';
 import { SinkLog } from './sink-log.ts';
-import { type FromSink, type SinkBehaviour, type SinkReport, type ToSink, WELL } from './sink-protocol.ts';
+import { type SinkBehaviour, type SinkQuestion, type SinkReport, WELL } from './sink-protocol.ts';
 
 const [logFile = '', seed] = process.argv.slice(2);
 const random = seededRandom(Number(seed));
@@ -13,7 +14,7 @@ const started = performance.now();
 const sockets = new Set<Socket>();
 const connectionsBySecond: Record<number, number> = {};
 let held: Reply[] = [];
-const waiting: { accepted: number; id: number }[] = [];
+const waiting: { accepted: number; tell: (report: Promise<SinkReport>) => void }[] = [];
 let behaviour = WELL;
 let connections = 0;
 
@@ -38,19 +39,13 @@ const server = createServer((socket) => {
   else new SinkConnection(socket, hooks);
 });
 
-process.on('SIGINT', () => {});
-process.on('disconnect', () => process.exit());
-process.on('message', (message: ToSink) => void obey(message));
-const port = await listen(0);
-tell({ kind: 'ready', port });
+const port = listen(0);
+serveHelper(answer);
 
-async function obey(message: ToSink): Promise<void> {
-  if (message.kind === 'await') {
-    waiting.push(message);
-    return tellWaiting();
-  }
-  if (message.kind === 'behave') await behave(message.behaviour);
-  tell({ kind: 'answer', id: message.id, report: report() });
+async function answer(question: SinkQuestion): Promise<SinkReport> {
+  if (question.kind === 'await') return untilAccepted(question.accepted);
+  if (question.kind === 'behave') await behave(question.behaviour);
+  return report();
 }
 
 async function behave(change: Partial<SinkBehaviour>): Promise<void> {
@@ -64,7 +59,7 @@ async function behave(change: Partial<SinkBehaviour>): Promise<void> {
   if (before === 'silent' || behaviour.door === 'refuse')
     for (const socket of sockets) socket.resetAndDestroy();
   if (behaviour.door === 'refuse') server.close();
-  else if (before === 'refuse') await listen(port);
+  else if (before === 'refuse') await listen(await port);
 }
 
 interface Reply {
@@ -87,18 +82,28 @@ async function listen(wanted: number): Promise<number> {
   return address && typeof address === 'object' ? address.port : 0;
 }
 
-function report(): SinkReport {
+async function report(): Promise<SinkReport> {
   const { accepted, duplicates } = log;
-  return { accepted, duplicates, connections, connectionsOpen: sockets.size, connectionsBySecond };
+  return {
+    port: await port,
+    accepted,
+    duplicates,
+    connections,
+    connectionsOpen: sockets.size,
+    connectionsBySecond,
+  };
+}
+
+function untilAccepted(accepted: number): Promise<SinkReport> {
+  const { promise, resolve } = Promise.withResolvers<SinkReport>();
+  waiting.push({ accepted, tell: resolve });
+  tellWaiting();
+  return promise;
 }
 
 function tellWaiting(): void {
   for (const wish of waiting.filter(({ accepted }) => accepted <= log.accepted)) {
     waiting.splice(waiting.indexOf(wish), 1);
-    tell({ kind: 'answer', id: wish.id, report: report() });
+    wish.tell(report());
   }
-}
-
-function tell(message: FromSink): void {
-  process.send?.(message);
 }

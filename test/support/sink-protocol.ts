@@ -36,6 +36,7 @@ export interface SinkRecord {
 }
 
 export interface SinkReport {
+  port: number;
   accepted: number;
   /** Messages of one campaign that one recipient got again. */
   duplicates: number;
@@ -46,10 +47,8 @@ export interface SinkReport {
   connectionsBySecond: Record<number, number>;
 }
 
-export type ToSink =
-  | { kind: 'behave'; id: number; behaviour: Partial<SinkBehaviour> }
-  | { kind: 'report'; id: number }
+export type SinkQuestion =
+  | { kind: 'behave'; behaviour: Partial<SinkBehaviour> }
+  | { kind: 'report' }
   /** Answered when so many messages were accepted since the start. */
-  | { kind: 'await'; id: number; accepted: number };
-
-export type FromSink = { kind: 'ready'; port: number } | { kind: 'answer'; id: number; report: SinkReport };
+  | { kind: 'await'; accepted: number };

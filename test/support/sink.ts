@@ -3,11 +3,11 @@
  * it says so. Its log is what really happened; everything that Camp says is checked against it. It stands outside
  * whatever a crash test kills, and can be told to misbehave.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { FromSink, SinkBehaviour, SinkRecord, SinkReport, ToSink } from './sink-protocol.ts';
+import { startHelper } from './helper-process.ts';
+import { parseJsonLines } from './json-lines.ts';
+import type { SinkBehaviour, SinkQuestion, SinkRecord, SinkReport } from './sink-protocol.ts';
 
 export { type SinkBehaviour, type SinkRecord, type SinkReport, WELL } from './sink-protocol.ts';
 
@@ -25,45 +25,15 @@ export interface Sink {
 
 export async function startSink(folder: string, seed = 1): Promise<Sink> {
   const logFile = join(folder, 'sink.log');
-  const child = fork(join(import.meta.dirname, 'sink-main.ts'), [logFile, String(seed)], {
-    execArgv: [],
-    // Infinity is no JSON.
-    serialization: 'advanced',
-  });
-  const ended = once(child, 'exit');
-  const answers = new Map<number, (report: SinkReport) => void>();
-  const [ready]: [FromSink] = (await once(child, 'message')) as [FromSink];
-  if (ready.kind !== 'ready') throw new Error('the sink answered before it was asked');
-  child.on('message', (message: FromSink) => {
-    if (message.kind !== 'answer') return;
-    answers.get(message.id)?.(message.report);
-    answers.delete(message.id);
-  });
-  let asked = 0;
-  const ask = (question: DistributiveOmit<ToSink, 'id'>) =>
-    new Promise<SinkReport>((resolve) => {
-      asked += 1;
-      answers.set(asked, resolve);
-      child.send({ ...question, id: asked });
-    });
+  const program = join(import.meta.dirname, 'sink-main.ts');
+  const helper = startHelper<SinkQuestion, SinkReport>(program, [logFile, String(seed)]);
+  const { port } = await helper.ask({ kind: 'report' });
   return {
-    smtpUrl: `smtp://127.0.0.1:${ready.port}`,
-    behave: (behaviour) => ask({ kind: 'behave', behaviour }),
-    report: () => ask({ kind: 'report' }),
-    accepted: (accepted) => ask({ kind: 'await', accepted }),
-    records: async () => parseLog(await readFile(logFile, 'utf8')),
-    async stop() {
-      child.disconnect();
-      await ended;
-    },
+    smtpUrl: `smtp://127.0.0.1:${port}`,
+    behave: (behaviour) => helper.ask({ kind: 'behave', behaviour }),
+    report: () => helper.ask({ kind: 'report' }),
+    accepted: (accepted) => helper.ask({ kind: 'await', accepted }),
+    records: async () => parseJsonLines(await readFile(logFile, 'utf8')),
+    stop: () => helper.stop(),
   };
-}
-
-type DistributiveOmit<Union, Key extends PropertyKey> = Union extends unknown ? Omit<Union, Key> : never;
-
-function parseLog(text: string): SinkRecord[] {
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line): SinkRecord => JSON.parse(line));
 }

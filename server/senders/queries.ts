@@ -1,0 +1,116 @@
+/** The SQL of sending domains and their DKIM keys. One function a statement. */
+import type { Tx } from '../kernel/database.ts';
+import { sql } from '../kernel/sql.ts';
+import type { DkimKey } from '../smtp/dkim.ts';
+
+export interface DomainKey {
+  workspaceId: string;
+  domain: string;
+}
+
+export interface KeyKey extends DomainKey {
+  selector: string;
+}
+
+export type KeyState = 'pending' | 'active' | 'retiring';
+
+export interface KeyRow {
+  domain: string;
+  selector: string;
+  algorithm: DkimKey['algorithm'];
+  publicKey: string;
+  state: KeyState;
+  createdAt: Date;
+  /** Only of a retiring key. */
+  retiringAt: Date | null;
+}
+
+/** Does nothing when it was added before. */
+export function insertDomain(tx: Tx, { workspaceId, domain }: DomainKey) {
+  return tx.query(sql`INSERT INTO sending_domain (workspace_id, domain) VALUES (${workspaceId}, ${domain})
+    ON CONFLICT (workspace_id, domain) DO NOTHING`);
+}
+
+export async function allDomains(tx: Tx, workspaceId: string): Promise<string[]> {
+  const rows = await tx.query<{ domain: string }>(
+    sql`SELECT domain FROM sending_domain WHERE workspace_id = ${workspaceId} ORDER BY domain`,
+  );
+  return rows.map(({ domain }) => domain);
+}
+
+/** The longest of these that was added. */
+export async function nearestDomain(
+  tx: Tx,
+  workspaceId: string,
+  domains: readonly string[],
+): Promise<string | undefined> {
+  const [row] = await tx.query<{ domain: string }>(sql`
+    SELECT domain FROM sending_domain WHERE workspace_id = ${workspaceId} AND domain = ANY(${domains}::text[])
+    ORDER BY length(domain) DESC LIMIT 1`);
+  return row?.domain;
+}
+
+/** RSA before Ed25519; what signs first, then what waits. */
+export function keysOfDomains(tx: Tx, workspaceId: string, domains: readonly string[]) {
+  return tx.query<KeyRow>(sql`
+    SELECT domain, selector, algorithm, public_key AS "publicKey", state, created_at AS "createdAt",
+      retiring_at AS "retiringAt"
+    FROM dkim_key WHERE workspace_id = ${workspaceId} AND domain = ANY(${domains}::text[])
+    ORDER BY domain, array_position('{active,pending,retiring}', state), algorithm DESC, created_at, selector`);
+}
+
+export interface SigningKeyRow {
+  domain: string;
+  selector: string;
+  algorithm: DkimKey['algorithm'];
+  sealedKey: string;
+}
+
+/** The keys that sign for the longest of these domains that has any. RSA before Ed25519. */
+export function signingKeys(tx: Tx, workspaceId: string, domains: readonly string[]) {
+  return tx.query<SigningKeyRow>(sql`
+    SELECT domain, selector, algorithm, private_key AS "sealedKey"
+    FROM dkim_key WHERE workspace_id = ${workspaceId} AND state = 'active' AND domain = (
+      SELECT domain FROM dkim_key
+      WHERE workspace_id = ${workspaceId} AND state = 'active' AND domain = ANY(${domains}::text[])
+      ORDER BY length(domain) DESC LIMIT 1)
+    ORDER BY algorithm DESC`);
+}
+
+export interface NewKey extends KeyKey {
+  algorithm: DkimKey['algorithm'];
+  publicKey: string;
+  sealedKey: string;
+}
+
+/** Does nothing when a key of its algorithm waits already. */
+export function insertPendingKey(tx: Tx, key: NewKey) {
+  return tx.query(sql`
+    INSERT INTO dkim_key (workspace_id, domain, selector, algorithm, public_key, private_key)
+    VALUES (${key.workspaceId}, ${key.domain}, ${key.selector}, ${key.algorithm}, ${key.publicKey}, ${key.sealedKey})
+    ON CONFLICT (workspace_id, domain, algorithm) WHERE state = 'pending' DO NOTHING`);
+}
+
+/** The key that signs makes room for the pending one of its algorithm. Does nothing when that is not pending any more. */
+export function retireForPending(tx: Tx, { workspaceId, domain, selector }: KeyKey) {
+  return tx.query(sql`
+    UPDATE dkim_key SET state = 'retiring', private_key = NULL, retiring_at = now()
+    WHERE workspace_id = ${workspaceId} AND domain = ${domain} AND state = 'active' AND algorithm = (
+      SELECT algorithm FROM dkim_key
+      WHERE workspace_id = ${workspaceId} AND domain = ${domain} AND selector = ${selector} AND state = 'pending')`);
+}
+
+/** True when it was pending until now. */
+export async function activatePending(tx: Tx, { workspaceId, domain, selector }: KeyKey): Promise<boolean> {
+  const rows = await tx.query(sql`
+    UPDATE dkim_key SET state = 'active'
+    WHERE workspace_id = ${workspaceId} AND domain = ${domain} AND selector = ${selector} AND state = 'pending'
+    RETURNING selector`);
+  return rows.length === 1;
+}
+
+export function deleteRetiring(tx: Tx, { workspaceId, domain, selector }: KeyKey) {
+  return tx.query(sql`
+    DELETE FROM dkim_key
+    WHERE workspace_id = ${workspaceId} AND domain = ${domain} AND selector = ${selector} AND state = 'retiring'`);
+}
