@@ -8,7 +8,7 @@ import { count, type Output, plural, seconds, styled, table } from './output.ts'
 export interface DemoRun {
   status: Pick<CampaignStatus, 'campaign' | 'counts'>;
   /** Undefined when the mails went to a relay. */
-  sandbox: SandboxReport | undefined;
+  sandbox: Pick<SandboxReport, 'accepted' | 'duplicates'> | undefined;
   totalMs: number;
 }
 
@@ -39,7 +39,11 @@ export function sayTable(out: Output, run: DemoRun): void {
   out.say(`${count(messagesPerSecond)} messages/s while sending; ${seconds(run.totalMs)} in all.`);
 }
 
-function sandboxSentence(out: Output, { accepted, duplicates }: SandboxReport, states: States): string {
+function sandboxSentence(
+  out: Output,
+  { accepted, duplicates }: NonNullable<DemoRun['sandbox']>,
+  states: States,
+): string {
   const more = accepted - states.accepted;
   const agrees = duplicates === 0 && more >= 0 && more <= states.uncertain;
   const camps = `${count(states.accepted)} accepted + ${count(more)} of ${count(states.uncertain)} uncertain`;

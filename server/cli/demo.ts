@@ -18,7 +18,8 @@ import { readInteger } from './arguments.ts';
 import { hasEnded, watchCampaign } from './campaign-status.ts';
 import { type Cli, run } from './cli.ts';
 import { dataFolder } from './data-folder.ts';
-import { demoContacts } from './demo-contacts.ts';
+import { type CityParts, cityTotals, sayCity, startCity } from './demo-city.ts';
+import { type DemoContacts, demoContacts } from './demo-contacts.ts';
 import { addsUp, resultOf, sayTable, sayWhatNext } from './demo-report.ts';
 import { CommandError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -31,6 +32,8 @@ const CAMPAIGN_NAME = 'Welcome (demo)';
 const TEMPLATE = join(import.meta.dirname, '../../examples/welcome.mjml');
 const WORKERS = 2;
 const RECIPIENTS_MAX = 1_000_000;
+/** One of the city's providers never says a word; nobody watches a demo for two days. */
+const CITY_GIVE_UP_SECONDS = 30;
 const EARLIER_MAX = 1_000;
 const END_EARLY_MS_MAX = 30_000;
 
@@ -40,13 +43,21 @@ export function demoCommand(program: Command): void {
     .description('see it work: import 10,000 contacts, send them a campaign, compare the books')
     .option('--recipients <n>', 'how many', '10000')
     .option('--connections <n>', 'SMTP connections of each worker')
+    .option('--city', 'straight to the mail servers of a test city of providers, instead of to one relay')
     .action(run(demo));
 }
 
-async function demo(global: Cli, flags: { recipients: string }): Promise<ExitCode> {
+async function demo(global: Cli, flags: { recipients: string; city?: boolean }): Promise<ExitCode> {
   const recipients = readInteger(flags.recipients, '--recipients', 1, RECIPIENTS_MAX);
-  const dataDir = join(dataFolder(global.config), 'demo');
-  const cli: Cli = { ...global, config: { ...global.config, dataDir } };
+  const dataDir = join(dataFolder(global.config), flags.city ? 'demo-city' : 'demo');
+  await using started = new AsyncDisposableStack();
+  const town = flags.city ? await startCity(join(dataDir, 'city'), recipients) : undefined;
+  if (town) started.defer(() => town.city.stop());
+  const cli: Cli = { ...global, config: { ...global.config, ...town?.config, dataDir } };
+  return await demonstrate(cli, recipients, town);
+}
+
+async function demonstrate(cli: Cli, recipients: number, town: CityParts | undefined): Promise<ExitCode> {
   const scope = interruptScope('demo');
   const startedAt = performance.now();
   sayWhatThisIs(cli);
@@ -57,18 +68,21 @@ async function demo(global: Cli, flags: { recipients: string }): Promise<ExitCod
   );
   try {
     const { database } = parts.open;
-    const of = await launch(cli, database, { recipients, scope });
+    const people = town ?? (await demoContacts(recipients, dataFolder(cli.config)));
+    const of = await launch(cli, database, { people, scope, giveUpSeconds: town && CITY_GIVE_UP_SECONDS });
     cli.out.say();
     let status = await watchCampaign(cli.out, database, of, scope);
     if (parts.lost() !== undefined) throw parts.lost();
     const isInterrupted = !hasEnded(status);
     if (isInterrupted) status = await endEarly(cli, database, of);
-    const sandbox = await parts.sandbox?.report();
+    const sandbox = town ? await cityTotals(town.city) : await parts.sandbox?.report();
     const run = { status, sandbox, totalMs: performance.now() - startedAt };
     sayTable(cli.out, run);
+    const providers = await town?.city.report();
+    if (providers) sayCity(cli.out, providers);
     sayWhatNext(cli, parts.sandbox?.folder);
     await parts.stop();
-    cli.out.result(resultOf(run));
+    cli.out.result({ ...resultOf(run), ...(providers && { providers }) });
     if (isInterrupted) return EXIT.interrupted;
     return addsUp(run) ? EXIT.ok : EXIT.failed;
   } catch (error) {
@@ -98,20 +112,27 @@ async function endEarly(cli: Cli, database: Database, of: CampaignKey): Promise<
 }
 
 function sayWhatThisIs({ out, config }: Cli): void {
-  const where = config.smtpUrl === undefined ? 'No mail leaves this machine.' : 'THE MAILS ARE REALLY SENT.';
+  const leaves =
+    config.smtpUrl !== undefined || (config.resolver !== undefined && !isLoopback(config.resolver));
+  const where = leaves ? 'THE MAILS ARE REALLY SENT.' : 'No mail leaves this machine.';
   out.say(`${styled(out, 'bold', 'Camp demo')}  ${where} Its data are in ${dataFolder(config)}\n`);
+}
+
+/** A name server on this machine that a test city runs; anything else may lead anywhere. */
+function isLoopback(resolver: string): boolean {
+  return resolver.startsWith('127.');
 }
 
 /** From the file to a campaign that is being sent. */
 async function launch(
   cli: Cli,
   database: Database,
-  { recipients, scope }: { recipients: number; scope: Scope },
+  { people, scope, giveUpSeconds }: { people: DemoContacts; scope: Scope; giveUpSeconds: number | undefined },
 ): Promise<CampaignKey> {
   const { workspaceId } = cli;
   scope.throwIfEnded();
   const importedAt = performance.now();
-  const { file, listName } = await demoContacts(recipients, dataFolder(cli.config));
+  const { file, listName } = people;
   const report = await importWithProgress(cli, database, { file, listName }, scope);
   step(cli, `${sayImported(report)} on the list "${listName}"`, importedAt);
   await cancelEarlier(cli, database);
@@ -120,6 +141,7 @@ async function launch(
     listIds: report.listId === null ? [] : [report.listId],
     from: { name: 'Green Mill Farm', email: 'hello@greenmill.example' },
     template: { name: basename(TEMPLATE), body: await readFile(TEMPLATE, 'utf8') },
+    ...(giveUpSeconds && { giveUpSeconds }),
   });
   await sendCampaign(database, { workspaceId, campaignId });
   step(cli, 'Campaign launched: MJML, personalised, tracked links, unsubscribe link');

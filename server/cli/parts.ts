@@ -87,10 +87,13 @@ function workerEnv(
   const common = {
     DATABASE_URL: databaseUrl,
     CAMP_CONNECTIONS: String(cli.config.connections),
+    CAMP_RETRY_BASE_SECONDS: String(cli.config.retryBaseSeconds),
     // Nothing stands between a worker and the built-in Postgres.
     ...(isBuiltIn ? { CAMP_PREPARED_STATEMENTS: 'on' } : {}),
   };
-  if (!sandbox) return { ...common, SMTP_URL: cli.config.smtpUrl ?? '' };
+  const { smtpUrl = '', resolver, mxPort } = cli.config;
+  const mx = resolver === undefined ? {} : { CAMP_RESOLVER: resolver, CAMP_MX_PORT: String(mxPort) };
+  if (!sandbox) return { ...common, ...mx, SMTP_URL: smtpUrl };
   // Nobody wants to wait five minutes to see a retry of mail that goes nowhere.
   const retryBaseSeconds = process.env.CAMP_RETRY_BASE_SECONDS ?? '1';
   return { ...common, SMTP_URL: sandbox.smtpUrl, CAMP_RETRY_BASE_SECONDS: retryBaseSeconds };

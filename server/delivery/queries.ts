@@ -6,6 +6,7 @@ import type { Tx } from '../kernel/database.ts';
 import { sql } from '../kernel/sql.ts';
 import type { Limits } from '../smtp/providers.ts';
 import type { Learned } from './limits.ts';
+import type { Share } from './quota-shares.ts';
 
 export interface TargetKey {
   source: string;
@@ -22,15 +23,7 @@ export interface ShapeRow extends TargetKey, Limits {
   sentToday: number;
 }
 
-export interface ShareRow extends TargetKey {
-  workerId: string;
-  wanted: number;
-  connections: number;
-  wantedPerSecond: number | null;
-  perSecond: number;
-  sentPerSecond: number;
-  tokens: number;
-}
+export interface ShareRow extends TargetKey, Share {}
 
 /** A transaction that waits for a lock, or that its worker forgot, must not hold up everybody's renewals. */
 export function limitLocks(tx: Tx, waitMsMax: number) {

@@ -7,6 +7,7 @@
  */
 import type { Limits } from '../smtp/providers.ts';
 import { type Door, doorOf, inForce, type Shape, type Target } from './limits.ts';
+import { Demand } from './quota-demand.ts';
 import { Pace } from './quota-pace.ts';
 import type { Grant, Report } from './quota-renewal.ts';
 import { type Reaction, react, type Usage } from './shaping.ts';
@@ -19,12 +20,7 @@ const ASKED_MS = 2_000;
 const FIRST_MS = 30;
 /** Others send there now, or probe the way: nobody knows how long. */
 const OTHERS_TURN_MS = 3_000;
-/** Memory of the rate of sending: the time constant of its mean. */
-const SENT_MEAN_MS = 2_000;
-/** Who sends less than it may is left a little more than it sent. */
-const SENT_HEADROOM = 1.05;
-const SENT_SPARE = 1;
-const PRESSED_MS = 1_000;
+/** Of the rate: who has so much less now says so at once, because somebody waits for it. */
 const LESS_PER_SECOND_MIN = 5;
 /** Who has nothing to send holds no more of a day's messages. */
 const TOKENS_MIN = 2;
@@ -62,19 +58,14 @@ export class TargetQuota {
   #accepted = 0;
   #spent = 0;
   #reactions: Reaction[] = [];
-  #sent = 0;
-  #sentPerSecond = 0;
-  #measuredAt: number;
-  /** When it last could have sent more than it might. At first nobody knows, and it may be much. */
-  #pressedAt: number;
+  readonly #demand: Demand;
 
   constructor({ source, name, limits }: Target, now: number) {
     this.source = source;
     this.name = name;
     this.limits = limits;
     this.#shape = { limits, learned: {}, successes: 0, slowedAtMs: 0 };
-    this.#measuredAt = now;
-    this.#pressedAt = now;
+    this.#demand = new Demand(now);
   }
 
   inForce(now: number): Limits {
@@ -139,14 +130,15 @@ export class TargetQuota {
     if (door.kind === 'shut') return Math.max(renewMs, door.untilMs - this.#databaseMs(now));
     if (this.granted(now) === 0) return this.#leaseUntil === 0 ? FIRST_MS : OTHERS_TURN_MS;
     if (this.#tokens === 0) return renewMs;
-    const waitMs = this.#pace.waitMs(now);
-    if (waitMs > 0) this.#pressedAt = now;
-    return waitMs === Infinity ? renewMs : waitMs;
+    const paceMs = this.#pace.waitMs(now);
+    const waitMs = paceMs === Infinity ? renewMs : paceMs;
+    this.#demand.waits(now, waitMs);
+    return waitMs;
   }
 
   spend(now: number): void {
     this.#pace.spend(now);
-    this.#sent += 1;
+    this.#demand.sent();
     if (this.#tokens === null) return;
     this.#tokens -= 1;
     this.#spent += 1;
@@ -199,8 +191,7 @@ export class TargetQuota {
     this.#connections = Math.min(this.#connections, Math.max(wanted, this.inUse));
     if (this.#tokens !== null) this.#tokens = Math.min(this.#tokens, wantedTokens);
     if (wanted === 0) this.#pace.perSecond = 0;
-    this.#measure(now);
-    const isPressed = now < this.#pressedAt + PRESSED_MS;
+    this.#demand.measure(now);
     this.urgent = false;
     return {
       source: this.source,
@@ -208,9 +199,9 @@ export class TargetQuota {
       limits: this.limits,
       wanted,
       connections: this.#holds(),
-      wantedPerSecond: isPressed ? null : this.#sentPerSecond * SENT_HEADROOM + SENT_SPARE,
+      wantedPerSecond: this.#demand.wantedPerSecond(this.#pace.perSecond),
       perSecond: this.#pace.perSecond ?? 0,
-      sentPerSecond: this.#sentPerSecond,
+      sentPerSecond: this.#demand.sentPerSecond,
       nextInMs: this.#pace.nextInMs(now),
       tokens: this.#tokens ?? 0,
       wantedTokens,
@@ -252,24 +243,14 @@ export class TargetQuota {
   #setPace({ perSecond, beginsInMs }: Grant, now: number): void {
     if (!this.#pace.perSecond) this.#pace.begin(now + beginsInMs);
     const less = (this.#pace.perSecond ?? 0) - (perSecond ?? Infinity);
-    // Somebody waits for it.
     if (less > LESS_PER_SECOND_MIN) this.urgent = true;
     this.#pace.perSecond = perSecond;
-  }
-
-  #measure(now: number): void {
-    const tookMs = now - this.#measuredAt;
-    if (tookMs <= 0) return;
-    const weight = 1 - Math.exp(-tookMs / SENT_MEAN_MS);
-    this.#sentPerSecond += weight * ((1_000 * this.#sent) / tookMs - this.#sentPerSecond);
-    this.#sent = 0;
-    this.#measuredAt = now;
   }
 
   #reacted(shape: Shape, reaction: Reaction, now: number): Shape {
     const usage = {
       connections: this.#usage.connections + this.#holds(),
-      messagesPerSecond: this.#usage.messagesPerSecond + this.#sentPerSecond,
+      messagesPerSecond: this.#usage.messagesPerSecond + this.#demand.sentPerSecond,
     };
     const begunAt = this.#databaseMs(reaction.begunAt);
     return react(shape, { ...reaction, begunAt }, usage, this.#databaseMs(now));

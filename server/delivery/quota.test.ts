@@ -177,16 +177,15 @@ test('what cannot wait is said at once, whenever the next renewal is due', async
   worker.quota.want(target, 5);
   await until(granted(5), 'the first wish');
   assert.equal(worker.quota.heldUntil([site]), null);
-  await until(async () => (await shapeOf(site)).row, 'a question');
+  worker.quota.want(target, 0);
+  worker.quota.want(target, 3);
+  await until(async () => granted(3)() && (await shapeOf(site)).row, 'another wish');
   worker.quota.connect([target, site]);
   await until(() => worker.quota.connect([target, site]), 'what is only asked for');
   worker.quota.react([target], { kind: 'trouble', begunAt: performance.now(), reply: '', rule: 'r' });
-  await until(async () => (await shapeOf(target)).row.learned.pause, 'what was heard');
+  await until(async () => (await shapeOf(target)).row?.learned.pause, 'what was heard');
   worker.quota.react([target], { kind: 'cleared', begunAt: performance.now(), reply: '', rule: 'r' });
-  await until(async () => !(await shapeOf(target)).row.learned.pause, 'the end of it');
-  worker.quota.want(target, 0);
-  worker.quota.want(target, 4);
-  await until(granted(4), 'another wish');
+  await until(async () => !(await shapeOf(target)).row?.learned.pause, 'the end of it');
 });
 
 test('a limit smaller than the number of workers leaves some with nothing', async () => {
@@ -347,15 +346,15 @@ test('a throttle holds here at once, elsewhere with the next renewal, and says w
   const target = newTarget();
   const [hears, other] = [start(), start()];
   for (const { quota } of [hears, other]) quota.want(target, 5);
-  const granted = () => hears.quota.granted(target) + other.quota.granted(target);
-  await until(() => granted() === 5 && other.quota.granted(target) > 0, 'both have a part');
+  const parts = () => [hears, other].map(({ quota }) => quota.granted(target)).sort();
+  await until(() => parts().join() === '2,3', 'both have a part');
   const reply = '421 4.7.28 <bob@example.org> an unusual rate';
   const throttle = { kind: 'slow-down', begunAt: performance.now(), reply, rule: 'gmail-rate' } as const;
   for (let connection = 1; connection <= 5; connection += 1) hears.quota.react([target], throttle);
   assert.ok(hears.quota.granted(target) <= 2);
-  await until(() => granted() === 2, 'half of them for both together');
+  await until(() => parts().join() === '1,1', 'half of them for both together');
   const { row, sentences } = await shapeOf(target);
-  assert.equal(row.learned.connections?.value, 2, 'five replies of one moment are one');
+  assert.equal(row?.learned.connections?.value, 2, 'five replies of one moment are one');
   assert.match(
     sentences[0] ?? '',
     /^2 of 5 connections since .*, after "421 4\.7\.28 <…@…> an unusual rate" \(rule gmail-rate\)/,
@@ -368,7 +367,7 @@ test('messages that are taken give back what a throttle took, and nothing is lef
   worker.quota.want(target, 3);
   await until(() => worker.quota.granted(target) === 3, 'all of them');
   worker.quota.react([target], { kind: 'slow-down', begunAt: performance.now(), reply: '421', rule: 'r' });
-  await until(async () => (await shapeOf(target)).row.learned.connections?.value === 1, 'one');
+  await until(async () => (await shapeOf(target)).row?.learned.connections?.value === 1, 'one');
   for (let message = 1; message <= 10; message += 1) worker.quota.accepted([target]);
   await until(() => worker.quota.granted(target) === 2, 'one more after ten messages');
   for (let message = 1; message <= 20; message += 1) worker.quota.accepted([target]);

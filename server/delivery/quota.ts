@@ -184,6 +184,7 @@ export class Quota {
       if (!isRetryable(error)) throw error;
       if (!this.#isAway) log.warn({ event: 'quota_not_renewed', error: (error as Error).message });
       this.#isAway = true;
+      this.#nextRenewalAt = 0;
       return false;
     }
   }

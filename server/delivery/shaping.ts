@@ -148,7 +148,7 @@ function pause(shape: Shape, cause: PauseCause, reaction: Reaction, nowMs: numbe
   if (last && reaction.begunAt < last.untilMs) return shape;
   const failures = (last?.failures ?? 0) + 1;
   const untilMs = nowMs + backoffMs(failures, PAUSES[cause]);
-  const firstMs = last && last.cause === cause && !last.probed ? last.firstMs : nowMs;
+  const firstMs = last && last.cause === cause && !last.probed ? last.firstMs : reaction.begunAt;
   const paused = { ...whyOf(reaction, nowMs), cause, failures, firstMs, untilMs, probed: false };
   return { ...shape, learned: { ...shape.learned, pause: paused } };
 }

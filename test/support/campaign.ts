@@ -24,18 +24,18 @@ export interface TestCampaign {
   campaignId: string;
 }
 
-/** A workspace of its own with people p0@city.example, p1@… on one list, and a draft to them. */
+/** A workspace of its own with these people, or so many (p0@city0.example, p1@…), on one list, and a draft to them. */
 export async function makeCampaign(
   database: Database,
-  people: number,
+  people: number | string[],
   template = 'Hello {{ first_name | default: "you" }}\n',
 ): Promise<TestCampaign> {
   const workspaceId = newId();
   await ensureWorkspace(database, workspaceId, 'test');
   const listId = await database.withWorkspace(workspaceId, async (tx) => {
     const list = await findOrCreateList(tx, workspaceId, 'news');
-    for (let number = 0; number < people; number += 1) {
-      const email = `p${number}@city${number % 7}.example`;
+    const emails = typeof people === 'number' ? Array.from({ length: people }, placeholder) : people;
+    for (const [number, email] of emails.entries()) {
       const saved = await upsertContact(tx, workspaceId, { email, name: `Person ${number}` });
       if (saved.kind !== 'saved') throw new Error(saved.reason);
       await changeSubscription(tx, { workspaceId, listId: list, contactId: saved.id }, 'subscribe');
@@ -51,6 +51,10 @@ export async function makeCampaign(
   return { workspaceId, campaignId };
 }
 
+function placeholder(_: unknown, number: number): string {
+  return `p${number}@city${number % 7}.example`;
+}
+
 export interface TestWorker {
   /** Drains, as SIGTERM does; resolves when nothing is left. */
   drain(): Promise<void>;
@@ -58,12 +62,12 @@ export interface TestWorker {
 
 export function startTestWorker(
   databaseUrl: string,
-  smtpUrl: string,
+  smtpUrl: string | undefined,
   settings: Record<string, string> = {},
 ): TestWorker {
   const env = {
     DATABASE_URL: databaseUrl,
-    SMTP_URL: smtpUrl,
+    SMTP_URL: smtpUrl ?? '',
     CAMP_CONNECTIONS: '4',
     CAMP_RETRY_BASE_SECONDS: '1',
     // Debian's PgBouncer does not know named statements: so both ways are tested.
@@ -71,7 +75,7 @@ export function startTestWorker(
     ...settings,
   };
   const scope = Scope.root('test worker');
-  const config = { ...readConfig(env), databaseUrl, smtpUrl };
+  const config = { ...readConfig(env), databaseUrl };
   const run = runWorker({ config, log: createLog(process.env.CAMP_LOG_LEVEL ?? 'silent'), scope });
   return {
     async drain() {

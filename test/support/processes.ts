@@ -49,10 +49,10 @@ export class Installation {
     return JSON.parse(output.trimEnd().split('\n').at(-1) ?? '');
   }
 
-  /** Resolves when the worker has begun to look for work. */
-  async startWorker(connections: number): Promise<Worker> {
+  /** Resolves when the worker has begun to look for work. `env`: for this one. */
+  async startWorker(connections: number, env: Record<string, string> = {}): Promise<Worker> {
     const child = spawn(this.#program, ['worker', '--connections', String(connections)], {
-      env: this.#env,
+      env: { ...this.#env, ...env },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     const worker = new Worker(child);
