@@ -11,8 +11,6 @@ import type { Link } from './link.ts';
 import type { Outcome } from './outcome.ts';
 import { outcomeOfFailure, outcomeOfSend } from './replied.ts';
 
-/** All connections of its destination are taken. */
-const BUSY_WAIT_MS = 500;
 /** Connections for one message: only when the ones before were closed before it began. */
 const TRIES_MAX = 3;
 
@@ -47,7 +45,7 @@ export interface Delivery {
 
 type Step = (delivery: Delivery) => Outcome | undefined | Promise<Outcome | undefined>;
 
-const STEPS: Step[] = [suppress, expire, route, limit, render, sign, send];
+const STEPS: Step[] = [suppress, expire, route, render, sign, send];
 
 export async function deliver(delivery: Delivery): Promise<Outcome> {
   for (const step of STEPS) {
@@ -70,10 +68,6 @@ function expire({ message }: Delivery): Outcome | undefined {
 
 function route({ link, message }: Delivery): Promise<Outcome | undefined> | undefined {
   return link.route?.(message);
-}
-
-function limit({ link }: Delivery): Promise<Outcome | undefined> | undefined {
-  return link.limit?.();
 }
 
 function render(delivery: Delivery): Outcome | undefined {
@@ -104,9 +98,11 @@ async function send(delivery: Delivery): Promise<Outcome> {
   const { envelopeFrom: from, message, data, beforeDot, link } = delivery;
   for (let tries = 1; ; tries += 1) {
     const opened = await link.connection();
-    if (opened.kind === 'busy') return { kind: 'released', afterMs: BUSY_WAIT_MS, trouble: null };
+    if (opened.kind === 'busy') return { kind: 'released', afterMs: opened.afterMs, trouble: null };
     if (opened.kind === 'failed') return outcomeOfFailure(opened);
     const { connection, host } = opened;
+    const held = await link.limit?.();
+    if (held) return held;
     const result = await connection.send({ from, to: message.email, data }, beforeDot);
     // It was closed between two messages, as some servers do when it has carried enough: of this one they heard nothing.
     if (result.kind === 'lost' && connection.closedBetween && tries < TRIES_MAX) continue;

@@ -10,15 +10,15 @@ export type LinkOpened =
   | (Extract<OpenResult, { kind: 'open' }> & { host: string | null })
   | (Extract<OpenResult, { kind: 'failed' }> & { host: string | null })
   /** The limits in force leave no room for another connection now. */
-  | { kind: 'busy' };
+  | { kind: 'busy'; afterMs: number };
 
 export interface Link {
   /** Finds where the message goes; an outcome when it does not go this way, or nowhere. Not there: one place for all. */
   route?(message: DueMessage): Promise<Outcome | undefined>;
-  /** Waits until the limits in force let one message through; an outcome when that is too long to wait. */
-  limit?(): Promise<Outcome | undefined>;
   /** A connection that can take the routed message now; reuses the open one if it can. */
   connection(): Promise<LinkOpened>;
+  /** Waits until the limits in force let one message through; an outcome when that is too long to wait. */
+  limit?(): Promise<Outcome | undefined>;
   /** Changes the limits by what became of the last message. */
   learn?(outcome: Outcome): void;
   /** No message for now: the connection may stay for a while. */

@@ -26,6 +26,8 @@ const REST_MS_MAX = 5_000;
 const LIMIT_WAIT_MS_MAX = 2_000;
 /** All connections of its site are taken, by messages that take a while. */
 const BUSY_WAIT_MS = 200;
+const BUSY_AGAIN_MS = 500;
+const HELD_WAIT_MS_MAX = 60_000;
 
 /** What it takes to speak to MX hosts; one for all links of a worker. */
 export interface MxContext {
@@ -78,16 +80,6 @@ export class MxLink implements Link {
     return unreachableTooLong(site);
   }
 
-  async limit(): Promise<Outcome | undefined> {
-    const { quota, scope } = this.#options;
-    for (;;) {
-      const waitMs = quota.spend(this.#targets());
-      if (waitMs === 0) return undefined;
-      if (waitMs > LIMIT_WAIT_MS_MAX) return { kind: 'released', afterMs: waitMs, trouble: null };
-      await scope.sleep(waitMs);
-    }
-  }
-
   async connection(): Promise<LinkOpened> {
     clearTimeout(this.#resting);
     this.#begunAt = performance.now();
@@ -96,13 +88,20 @@ export class MxLink implements Link {
     if (current && (await this.#serves(current, to))) return current;
     this.quit();
     const permit = await this.#permit();
-    return permit ? this.#dial(to, permit) : { kind: 'busy' };
+    return permit ? this.#dial(to, permit) : { kind: 'busy', afterMs: this.#busyMs() };
   }
 
   async #serves(open: Open, to: Whereabouts): Promise<boolean> {
     const { connection, site, domain } = open;
     if (site !== to.site || !connection.usable || connection.sent >= this.#carries(open)) return false;
     return domain === to.domain || suffices(open, await this.#tlsPolicy(to));
+  }
+
+  /** Until the destination takes anything again, when it is known to take nothing. */
+  #busyMs(): number {
+    const held = this.#options.quota.heldUntil(this.#targets());
+    const ms = held ? held.untilMs - Date.now() : 0;
+    return Math.min(HELD_WAIT_MS_MAX, Math.max(BUSY_AGAIN_MS, ms));
   }
 
   /** The site may have room in a moment, when the connection before has said good-bye. */
@@ -132,6 +131,16 @@ export class MxLink implements Link {
   #tlsPolicy({ domain, provider, authenticated }: Whereabouts): Promise<TlsPolicy> {
     const { scope, mtaSts, dane } = this.#options;
     return tlsPolicyOf(scope, mtaSts, { domain, provider, authenticated: dane && authenticated });
+  }
+
+  async limit(): Promise<Outcome | undefined> {
+    const { quota, scope } = this.#options;
+    for (;;) {
+      const waitMs = quota.spend(this.#targets());
+      if (waitMs === 0) return undefined;
+      if (waitMs > LIMIT_WAIT_MS_MAX) return { kind: 'released', afterMs: waitMs, trouble: null };
+      await scope.sleep(waitMs);
+    }
   }
 
   learn(outcome: Outcome): void {

@@ -73,6 +73,12 @@ export class Quota {
     await this.#tryRenew();
   }
 
+  /** Resolves when no connection holds a permit. */
+  async released(): Promise<void> {
+    while ([...this.#targets.values()].some(({ inUse }) => inUse > 0))
+      await new Promise<void>((resolve) => this.onGrant(resolve));
+  }
+
   /** How many connections this worker could use there now; 0 gives back what it holds. */
   want(target: Target, connections: number): void {
     const known = this.#of(target);

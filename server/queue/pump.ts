@@ -96,7 +96,8 @@ export class Pump {
   async run(scope: Scope): Promise<void> {
     const writer = this.#writer.run(this.#work);
     const control = this.#control(this.#work);
-    const quota = this.#options.mx?.quota.run(this.#work);
+    const leases = Scope.root('leases');
+    const quota = this.#options.mx?.quota.run(leases);
     await this.#loop.run(scope);
     const slots = this.#ways.all().map((way) => way.slots);
     for (const each of slots) this.#giveBack(each.takeBack(() => true));
@@ -108,6 +109,9 @@ export class Pump {
     clearTimeout(cut);
     if (!this.#work.ended) await this.#writer.flushed();
     this.#work.cancel('drained');
+    // What a connection holds can be given back when it has closed, a moment after its scope has ended.
+    await this.#options.mx?.quota.released();
+    leases.cancel('drained');
     await Promise.all([writer, control, quota]);
   }
 
