@@ -54,7 +54,7 @@ export async function findCampaign(tx: Tx, of: CampaignKey): Promise<CampaignRow
 /** The newest campaigns first; ids are UUIDv7. */
 export function listCampaigns(tx: Tx, workspaceId: string, limit: number) {
   return tx.query<CampaignRow>(sql`
-    SELECT ${COLUMNS} FROM campaign WHERE workspace_id = ${workspaceId} ORDER BY id DESC LIMIT ${limit}`);
+    SELECT ${COLUMNS} FROM campaign WHERE workspace_id = ${workspaceId} AND kind = 'campaign' ORDER BY id DESC LIMIT ${limit}`);
 }
 
 /** False: the campaign is in none of the states `from`. */

@@ -89,7 +89,7 @@ function partHeaders(type: string): string {
 let lastDate = { second: Number.NaN, header: '' };
 
 /** RFC 5322 3.3. One string serves all messages of a second. */
-function dateHeader(ms: number): string {
+export function dateHeader(ms: number): string {
   const second = Math.floor(ms / 1000);
   if (second !== lastDate.second) {
     const date = new Date(second * 1000).toUTCString().replace('GMT', '+0000');

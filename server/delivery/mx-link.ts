@@ -47,6 +47,8 @@ export interface MxLinkOptions extends MxContext {
   localAddress: string | null;
   /** Of the destination as a whole. */
   target: Target;
+  /** A message goes to this site of the destination. */
+  onSite(site: Target): void;
 }
 
 interface Open extends MxOpen {
@@ -75,6 +77,7 @@ export class MxLink implements Link {
     if (found.destination !== target.name) return { kind: 'moved', destination: found.destination };
     this.#to = found;
     const [site = target] = this.#targets().slice(-1);
+    this.#options.onSite(site);
     // What was deferred before has an age of its own.
     if (deferrals > 0 || quota.unreachableForMs(site) < secondsLeft * 1_000) return undefined;
     return unreachableTooLong(site);

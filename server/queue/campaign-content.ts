@@ -6,6 +6,7 @@
 import { type CompiledMessage, compileMessage } from '../content/message.ts';
 import { compileTemplate, loadTemplate } from '../content/template.ts';
 import { createSigner, type Signer } from '../content/tokens.ts';
+import { transactionalMessages } from '../content/transactional.ts';
 import { domainOf } from '../delivery/destination.ts';
 import type { Database } from '../kernel/database.ts';
 import type { Secrets } from '../kernel/secrets.ts';
@@ -22,6 +23,8 @@ export interface CampaignContent {
   envelopeFrom: string;
   message: CompiledMessage;
   giveUpMs: number;
+  /** Messages of their own, one at a time, before all others. */
+  isTransactional: boolean;
   dkimKeys: readonly DkimKey[];
   plan: RoutePlan;
 }
@@ -71,14 +74,23 @@ export class CampaignContents {
     const { database, signer, trackingBase } = this.#options;
     const row = await database.withWorkspace(of.workspaceId, (tx) => queries.campaignContent(tx, of));
     if (!row) throw new Error(`campaign ${of.campaignId} has messages and no row`);
-    const message = compileContent(of, row, { signer, trackingBase });
+    const isTransactional = row.kind === 'transactional';
+    const message = isTransactional
+      ? transactionalMessages(of, signer)
+      : compileContent(of, row, { signer, trackingBase });
     const sender = await this.#readSender(of.workspaceId, row.fromEmail);
     for (const oldest of this.#cache.keys()) {
       if (this.#cache.size < CAMPAIGNS_MAX) break;
       this.#cache.delete(oldest);
     }
     const giveUpMs = row.giveUpSeconds * 1_000;
-    this.#cache.set(of.campaignId, { envelopeFrom: row.fromEmail, message, giveUpMs, ...sender });
+    this.#cache.set(of.campaignId, {
+      envelopeFrom: row.fromEmail,
+      message,
+      giveUpMs,
+      isTransactional,
+      ...sender,
+    });
   }
 
   async #readSender(workspaceId: string, fromEmail: string) {
@@ -95,7 +107,7 @@ export class CampaignContents {
 /** Throws TemplateError or SenderError: no message of the campaign could be made. */
 export function compileContent(
   of: queries.CampaignKey,
-  row: Omit<queries.CampaignContentRow, 'giveUpSeconds'>,
+  row: Omit<queries.CampaignContentRow, 'giveUpSeconds' | 'kind'>,
   { signer, trackingBase }: Signing,
 ): CompiledMessage {
   return compileMessage({

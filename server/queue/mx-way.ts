@@ -2,18 +2,25 @@
  * The way from one source to one destination: straight to its MX hosts, inside the limits that all workers share
  * (delivery/quota.ts). A destination that slows us down, blocks the source or does not answer shuts this way alone.
  */
+import type { Target } from '../delivery/limits.ts';
 import { MxLink, type MxLinkOptions, unreachableTooLong } from '../delivery/mx-link.ts';
 import type { Outcome } from '../delivery/outcome.ts';
 import type { Held } from '../senders/sources.ts';
 import { type Slot, Slots } from './slots.ts';
 import { readyMax, roomFor, type Way, type WayContext } from './way.ts';
 
+/** A provider's sites that mail went to lately are the ones that its slots can be used for, and some for others. */
+const SITE_MS_MAX = 10_000;
+const SLOTS_FOR_OTHER_SITES = 2;
+
 export class MxWay implements Way {
   readonly slots: Slots;
-  readonly #options: MxLinkOptions;
+  readonly #options: Omit<MxLinkOptions, 'onSite'>;
+  /** When a message went there last; monotonic. */
+  readonly #sites = new Map<string, { site: Target; at: number }>();
   readonly #context: WayContext;
 
-  constructor(options: MxLinkOptions, context: WayContext) {
+  constructor(options: Omit<MxLinkOptions, 'onSite'>, context: WayContext) {
     this.#options = options;
     this.#context = context;
     this.slots = new Slots({
@@ -21,7 +28,7 @@ export class MxWay implements Way {
       slotsMax: () => this.#connections(),
       byDomain: true,
       lowWater: () => Math.floor(readyMax(this.#connections()) / 2),
-      openLink: () => new MxLink(options),
+      openLink: () => new MxLink({ ...options, onSite: (site) => this.#noteSite(site) }),
       send: (slot, message) => context.send(this, slot, message),
       onHungry: context.onHungry,
     });
@@ -67,8 +74,21 @@ export class MxWay implements Way {
     this.#options.quota.want(this.#options.target, 0);
   }
 
+  #noteSite(site: Target): void {
+    if (site.name !== this.#options.target.name) this.#sites.set(site.name, { site, at: performance.now() });
+  }
+
+  /** What the destination grants, as far as the sites that its mail goes to have room for it. */
   #connections(): number {
     const { quota, target } = this.#options;
-    return Math.min(this.#context.share(), quota.granted(target));
+    const granted = Math.min(this.#context.share(), quota.granted(target));
+    if (!target.name.startsWith('provider ')) return granted;
+    const since = performance.now() - SITE_MS_MAX;
+    let atSites = SLOTS_FOR_OTHER_SITES;
+    for (const [name, { site, at }] of this.#sites) {
+      if (at < since) this.#sites.delete(name);
+      else atSites += quota.granted(site);
+    }
+    return Math.min(granted, atSites);
   }
 }

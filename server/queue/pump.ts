@@ -182,7 +182,10 @@ export class Pump {
   }
 
   async #send(way: Way, slot: Slot, message: DueMessage): Promise<void> {
-    const outcome = await this.#deliver(slot, message);
+    const outcome = refusedIfHeld(
+      await this.#deliver(slot, message),
+      this.#options.contents.get(message.campaignId),
+    );
     way.learn(slot, outcome);
     const from = slot.dotSent ? 'committing' : 'claimed';
     if (outcome.kind === 'moved') return this.#move(message, outcome.destination);
@@ -272,6 +275,12 @@ export class Pump {
     const before = performance.now() - PARK_AFTER_MS;
     for (const way of this.#ways.all()) if (way.slots.park(before)) way.parked(before);
   }
+}
+
+/** A sender that is refused holds its campaign; of a stream only this message ends, and whoever sent it is told. */
+function refusedIfHeld(outcome: Outcome, content: CampaignContent | undefined): Outcome {
+  if (outcome.kind !== 'held' || !content?.isTransactional) return outcome;
+  return { kind: 'rejected', detail: outcome.detail, rule: 'sender-refused', metAt: null, trouble: null };
 }
 
 function campaignOf(lane: DueLane): queries.CampaignKey {

@@ -46,11 +46,12 @@ export function claimMessages(
       WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
         AND contact_id = ANY (ARRAY(SELECT contact_id FROM due))
       RETURNING contact_id, email, attempt, deferrals, first_deferred_at)
-    SELECT m.contact_id AS "contactId", m.email, c.name, c.attributes, m.attempt, m.deferrals,
+    SELECT m.contact_id AS "contactId", m.email, c.name, coalesce(t.body, c.attributes) AS attributes, m.attempt, m.deferrals,
       (SELECT max(due_at)::text FROM due) AS "latestDueAt",
       CASE
-        WHEN c.id IS NULL THEN 'the contact was deleted'
         WHEN u.reason IS NOT NULL THEN 'on the suppression list: ' || u.reason
+        WHEN t.id IS NOT NULL THEN NULL
+        WHEN c.id IS NULL THEN 'the contact was deleted'
         WHEN s.contact_id IS NULL THEN 'no longer subscribed'
       END AS "suppressedBy",
       extract(epoch FROM coalesce(m.first_deferred_at, now()) - now())::float8 + p.give_up_seconds AS "secondsLeft"
@@ -62,7 +63,9 @@ export function claimMessages(
       WHERE workspace_id = ${of.workspaceId} AND email = m.email LIMIT 1) u ON true
     LEFT JOIN LATERAL (SELECT contact_id FROM subscription
       WHERE workspace_id = ${of.workspaceId} AND list_id = ANY (p.list_ids) AND contact_id = m.contact_id
-        AND status = 'subscribed' LIMIT 1) s ON true`);
+        AND status = 'subscribed' LIMIT 1) s ON true
+    LEFT JOIN LATERAL (SELECT id, body FROM transactional_message
+      WHERE p.kind = 'transactional' AND workspace_id = ${of.workspaceId} AND id = m.contact_id LIMIT 1) t ON true`);
 }
 
 /** Read under the lane's lock: see kernel/lanes.ts. */
@@ -215,6 +218,7 @@ export interface CampaignContentRow {
   fromEmail: string;
   replyTo: string | null;
   giveUpSeconds: number;
+  kind: 'campaign' | 'transactional';
   postalAddress: string | null;
 }
 
@@ -222,7 +226,7 @@ export async function campaignContent(tx: Tx, of: CampaignKey): Promise<Campaign
   const [row] = await tx.query<CampaignContentRow>(sql`
     SELECT template_name AS "templateName", template_body AS "templateBody", from_name AS "fromName",
       from_email AS "fromEmail", reply_to AS "replyTo", give_up_seconds AS "giveUpSeconds",
-      postal_address AS "postalAddress"
+      postal_address AS "postalAddress", kind
     FROM campaign WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId}`);
   return row;
 }
@@ -328,4 +332,51 @@ export function rememberMailDomain(tx: Tx, domain: string, destinationId: number
   return tx.query(sql`
     INSERT INTO mail_domain (domain, destination_id) VALUES (${domain}, ${destinationId})
     ON CONFLICT (domain) DO UPDATE SET destination_id = excluded.destination_id, resolved_at = now()`);
+}
+
+/** The stream of a From address and this month (UTC). */
+export async function findStream(
+  tx: Tx,
+  workspaceId: string,
+  fromEmail: string,
+): Promise<string | undefined> {
+  const [row] = await tx.query<{ id: string }>(sql`
+    SELECT id FROM campaign WHERE workspace_id = ${workspaceId} AND from_email = ${fromEmail}
+      AND stream_month = date_trunc('month', now(), 'UTC')::date AND kind = 'transactional'`);
+  return row?.id;
+}
+
+/** Made by its first message; two may come at once. */
+export async function ensureStream(
+  tx: Tx,
+  stream: CampaignKey & { fromEmail: string; giveUpSeconds: number },
+): Promise<string> {
+  const [row] = await tx.query<{ id: string }>(sql`
+    INSERT INTO campaign (workspace_id, id, kind, stream_month, name, state, list_ids, from_email, template_name,
+      template_body, give_up_seconds, started_at, frozen_at)
+    VALUES (${stream.workspaceId}, ${stream.campaignId}, 'transactional', date_trunc('month', now(), 'UTC')::date,
+      'transactional', 'sending', '{}', ${stream.fromEmail}, '', '', ${stream.giveUpSeconds}, now(), now())
+    ON CONFLICT (workspace_id, from_email, stream_month) WHERE kind = 'transactional'
+    DO UPDATE SET from_email = excluded.from_email RETURNING id`);
+  if (!row) throw new Error('ensureStream gave no row');
+  return row.id;
+}
+
+/** False: it is there already. */
+export async function insertTransactional(
+  tx: Tx,
+  of: CampaignKey,
+  id: string,
+  body: unknown,
+): Promise<boolean> {
+  const rows = await tx.query(sql`
+    INSERT INTO transactional_message (workspace_id, id, campaign_id, body)
+    VALUES (${of.workspaceId}, ${id}, ${of.campaignId}, ${JSON.stringify(body)}) ON CONFLICT DO NOTHING RETURNING id`);
+  return rows.length === 1;
+}
+
+export function insertTransactionalMessage(tx: Tx, of: CampaignKey, id: string, email: string) {
+  return tx.query(sql`
+    INSERT INTO message (workspace_id, campaign_id, contact_id, email, lane, state, due_at)
+    VALUES (${of.workspaceId}, ${of.campaignId}, ${id}, ${email}, 0, 'queued', now())`);
 }

@@ -65,8 +65,10 @@ export class Slots {
     return [...this.#slots].flatMap((slot) => (slot.parked ? [] : (slot.message ?? [])));
   }
 
-  give(messages: DueMessage[]): void {
-    this.#ready.push(...messages);
+  /** `first`: before all that waits here. */
+  give(messages: DueMessage[], first = false): void {
+    if (first) this.#ready.unshift(...messages);
+    else this.#ready.push(...messages);
     this.#feed();
   }
 

@@ -40,10 +40,15 @@ export interface WaysOptions extends Omit<RelayWayOptions, 'workspaceId' | 'rout
   onHungry: WayContext['onHungry'];
 }
 
+interface Taker {
+  give(messages: DueMessage[], first: boolean): void;
+}
+
 /** Where a campaign's messages may go, and for how long they may wait for it. */
 export interface Itinerary {
   plan: RoutePlan;
   giveUpMs: number;
+  isTransactional: boolean;
 }
 
 type Known = { way: RelayWay | MxWay; usedAt: number };
@@ -87,14 +92,14 @@ export class Ways {
   }
 
   /** Each message to the way that its plan picks; what none of them takes now is given back, or given up. */
-  give(messages: DueMessage[], lane: DueLane, { plan, giveUpMs }: Itinerary): void {
+  give(messages: DueMessage[], lane: DueLane, { plan, giveUpMs, isTransactional }: Itinerary): void {
     const unsorted: DueMessage[] = [];
     for (const message of messages) {
       const route = pickRoute(plan, (candidate) => this.#takes(lane, candidate), message.contactId);
       const taker = route && this.#takerOf(lane, route, message.contactId);
       const lost = taker ? null : this.#lost(lane, plan, giveUpMs);
       if (taker === this.#options.mx?.sorter) unsorted.push(message);
-      else if (taker) taker.give([message]);
+      else if (taker) taker.give([message], isTransactional);
       else if (lost) this.#options.giveUp(message, lost);
       else this.#options.giveBack([message]);
     }
@@ -155,7 +160,7 @@ export class Ways {
     return this.#waysOf(lane, route).some((way) => !way.shut && (!way.troubled || way.free() > 0));
   }
 
-  #takerOf(lane: DueLane, route: Route, key: string): { give(messages: DueMessage[]): void } | undefined {
+  #takerOf(lane: DueLane, route: Route, key: string): Taker | undefined {
     if (route.kind === 'relay') return this.#relayWay(lane.workspaceId, route).slots;
     if (lane.number === UNSORTED) return this.#options.mx?.sorter;
     const chosen = chooseSource(route.sources, (source) => this.#mxWay(lane, source)?.held ?? null, key);
