@@ -39,7 +39,7 @@ export interface JobContext {
 
 export type JobHandler = (context: JobContext) => Promise<JobOutcome>;
 
-export class LeaseLost extends Error {
+class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
 }
 

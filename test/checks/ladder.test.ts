@@ -7,8 +7,6 @@ import { readSources, type Source } from './sources.ts';
 const LADDER = [
   'cli',
   'sandbox',
-  'web',
-  'billing',
   'campaigns',
   'audience',
   'queue',
