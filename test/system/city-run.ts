@@ -80,7 +80,7 @@ export async function runCity(options: CityRunOptions): Promise<CityRunResult> {
 }
 
 /** Everything straight to the city's MX hosts, with retries that somebody can wait for. */
-function cityEnv({ resolver, mxPort }: City): Record<string, string> {
+export function cityEnv({ resolver, mxPort }: City): Record<string, string> {
   return {
     SMTP_URL: '',
     CAMP_RESOLVER: resolver,
