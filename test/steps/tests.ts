@@ -8,7 +8,7 @@ import type { StepResult } from './step.ts';
 const CONCURRENCY = 2;
 /** One test; and all files of a step together, for a process that its tests left hanging. */
 const TEST_MS_MAX = 120_000;
-const STEP_MS_MAX = 600_000;
+const STEP_MS_MAX = 1_800_000;
 const PRINTED_CHARACTERS_MAX = 4_000;
 
 type TestsStream = ReturnType<typeof run>;
