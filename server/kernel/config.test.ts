@@ -17,6 +17,7 @@ test('Camp starts without any setting', () => {
     databaseUrl: undefined,
     smtpUrl: undefined,
     publicUrl: 'http://localhost:8080',
+    postalAddress: undefined,
     secret: undefined,
     heloName: 'localhost',
     spf: undefined,
