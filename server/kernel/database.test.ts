@@ -278,11 +278,11 @@ test('a workspace is named by its id and by nothing else', () => {
 
 test('a migration under running workers costs a named statement one try, not the worker', async () => {
   const named = new Database(db.directUrl, { connectionsMax: 1, prepare: true });
-  const read = () => named.withOwner((tx) => tx.query(sql`SELECT * FROM shape`));
-  await named.withOwner((tx) => tx.query(sql`CREATE TABLE shape (a int)`));
+  const read = () => named.withOwner((tx) => tx.query(sql`SELECT * FROM figure`));
+  await named.withOwner((tx) => tx.query(sql`CREATE TABLE figure (a int)`));
   assert.deepEqual(await read(), []);
   assert.deepEqual(await read(), []);
-  await db.database.withOwner((tx) => tx.query(sql`ALTER TABLE shape ADD COLUMN b int`));
+  await db.database.withOwner((tx) => tx.query(sql`ALTER TABLE figure ADD COLUMN b int`));
   await assert.rejects(read(), (error) => isRetryable(error));
   assert.deepEqual(await read(), []);
   await named.close();
