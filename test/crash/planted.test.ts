@@ -40,12 +40,12 @@ const PLANTS: Plant[] = [
         file: PUMP,
         find: MARK,
         replace: `${MARK}
-          if (slot.dotSent) this.#writer.settle({ message, from: 'committing', to: 'accepted', dueInMs: null, spent: false, event: null });`,
+          if (slot.dotSent) this.#writer.settle({ message, from: 'committing', to: 'accepted', dueInMs: null, spent: false, toLane: null, event: null });`,
       },
       {
         file: PUMP,
-        find: 'this.#writer.settle(settlement(message, from, outcome, now));',
-        replace: 'if (!slot.dotSent) this.#writer.settle(settlement(message, from, outcome, now));',
+        find: 'this.#settle(message, from, outcome, way.troubled);',
+        replace: 'if (!slot.dotSent) this.#settle(message, from, outcome, way.troubled);',
       },
     ],
     crash: refuseAtTheDot,
