@@ -14,9 +14,8 @@ import { cpuMs, familyCpuMs, peakRssMb } from './machine.ts';
 import type { Sink } from './postfix.ts';
 import { SENDER, TEMPLATE } from './sample-mail.ts';
 
-/** What sends most on two cores, where the workers, Postgres and the sink share them. */
-const WORKERS = 1;
-const CONNECTIONS = 100;
+/** To a relay: what sends most on two cores, where the worker, Postgres and the sink share them. */
+export const CONNECTIONS = 100;
 
 const CAMP = join(import.meta.dirname, '../bin/camp');
 const LOOK_AGAIN_MS = 200;
@@ -24,6 +23,13 @@ const LOOK_AGAIN_MS = 200;
 const MESSAGES_PER_S_MIN = 200;
 const START_MS_MAX = 10_000;
 const LOG_LEVEL_WARN = 40;
+
+/** Who sends, and where to. */
+export interface Crew {
+  workers: number;
+  /** The workers' settings, beside the database. */
+  env: Record<string, string>;
+}
 
 export interface CampRun {
   recipients: number;
@@ -38,11 +44,25 @@ export interface CampRun {
   postgresCpuMs: number;
 }
 
+/** One worker, through a relay, to a fresh audience. */
 export async function runCampaign(bench: Bench, sink: Sink, recipients: number): Promise<CampRun> {
   await using made = await createDatabase(bench, recipients);
-  const workers = await Promise.all(
-    Array.from({ length: WORKERS }, () => startWorker(bench, made.url, sink.url)),
-  );
+  return sendToAll(bench, made, recipients, throughRelay(sink, 1));
+}
+
+export function throughRelay(sink: Sink, workers: number): Crew {
+  return { workers, env: { SMTP_URL: sink.url, CAMP_CONNECTIONS: String(CONNECTIONS) } };
+}
+
+/** `recipients`: all contacts of the database. */
+export async function sendToAll(
+  bench: Bench,
+  made: BenchDatabase,
+  recipients: number,
+  crew: Crew,
+): Promise<CampRun> {
+  const started = Array.from({ length: crew.workers }, () => startWorker(bench, made.url, crew.env));
+  const workers = await Promise.all(started);
   const pids = workers.map((worker) => worker.pid ?? 0);
   const { database, workspaceId, listId } = made;
   const of = {
@@ -72,17 +92,15 @@ export async function runCampaign(bench: Bench, sink: Sink, recipients: number):
 }
 
 /** Resolves when it has its session. Its IPC channel ends it when this process is gone. */
-async function startWorker(bench: Bench, databaseUrl: string, smtpUrl: string): Promise<ChildProcess> {
+async function startWorker(
+  bench: Bench,
+  databaseUrl: string,
+  env: Record<string, string>,
+): Promise<ChildProcess> {
   bench.scope.throwIfEnded();
   const { PATH, NODE_OPTIONS } = process.env;
-  const child = spawn(CAMP, ['worker', '--connections', String(CONNECTIONS)], {
-    env: {
-      PATH,
-      NODE_OPTIONS,
-      DATABASE_URL: databaseUrl,
-      SMTP_URL: smtpUrl,
-      CAMP_PREPARED_STATEMENTS: 'on',
-    },
+  const child = spawn(CAMP, ['worker'], {
+    env: { PATH, NODE_OPTIONS, DATABASE_URL: databaseUrl, CAMP_PREPARED_STATEMENTS: 'on', ...env },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   bench.resources.defer(() => stop(child));

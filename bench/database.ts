@@ -21,7 +21,11 @@ export interface BenchDatabase extends AsyncDisposable {
 let databasesMade = 0;
 
 /** Disposing it early makes room on the disk; at the end it goes anyway. */
-export async function createDatabase(bench: Bench, contacts: number): Promise<BenchDatabase> {
+export async function createDatabase(
+  bench: Bench,
+  contacts: number,
+  domains = queries.DOMAINS,
+): Promise<BenchDatabase> {
   const name = `bench_${databasesMade++}`;
   await administer(bench, `CREATE DATABASE ${name} OWNER camp`);
   const url = new URL(bench.postgres.url);
@@ -37,20 +41,23 @@ export async function createDatabase(bench: Bench, contacts: number): Promise<Be
   bench.resources.defer(dispose);
   await migrate(database);
   await requireDurable(database);
-  const listId = await fill(made, contacts);
+  const listId = await fill(made, contacts, domains);
   await administer(bench, 'CHECKPOINT');
   return { ...made, listId, [Symbol.asyncDispose]: dispose };
 }
 
-async function fill(made: { database: Database; workspaceId: string }, contacts: number): Promise<string> {
-  const { database, workspaceId } = made;
+async function fill(
+  { database, workspaceId }: { database: Database; workspaceId: string },
+  contacts: number,
+  domains: number,
+): Promise<string> {
   await ensureWorkspace(database, workspaceId, 'Bench');
   const listId = await database.withWorkspace(workspaceId, (tx) =>
     findOrCreateList(tx, workspaceId, 'Bench'),
   );
   for (const range of ranges(contacts))
     await database.withWorkspace(workspaceId, (tx) =>
-      queries.insertSubscribers(tx, workspaceId, listId, range),
+      queries.insertSubscribers(tx, workspaceId, listId, { ...range, domains }),
     );
   return listId;
 }

@@ -15,6 +15,8 @@ import { createOutput, type Output, table } from '../server/cli/output.ts';
 import type { Scope } from '../server/kernel/scope.ts';
 import { type Bench, RECIPIENTS, type Report, startBench } from './bench.ts';
 import { benchClaim } from './claim.ts';
+import { benchDkim } from './dkim.ts';
+import { benchFanOut } from './fan-out.ts';
 import { benchFreeze } from './freeze.ts';
 import { benchImport } from './import.ts';
 import { benchMemory } from './memory.ts';
@@ -29,6 +31,8 @@ const PARTS = {
   import: { title: 'Import', run: benchImport },
   freeze: { title: 'Freeze', run: benchFreeze },
   claim: { title: 'Claims', run: benchClaim },
+  dkim: { title: 'Sending, signed', run: benchDkim },
+  'fan-out': { title: 'Sending to 200 sites', run: benchFanOut },
 } satisfies Record<string, { title: string; run(bench: Bench): Promise<Report> }>;
 
 type Part = keyof typeof PARTS;

@@ -8,15 +8,24 @@ export interface Range {
   last: number;
 }
 
-const ADDRESS = sql`'person' || i || '@example' || i % 97 || '.example'`;
+/** How many domains the addresses are at, unless told: example0.example and on. */
+export const DOMAINS = 97;
+
+const addressAt = (domains: number) => sql`'person' || i || '@example' || i % ${domains}::int || '.example'`;
+const ADDRESS = addressAt(DOMAINS);
 /** As a freeze leaves them: a chunk of messages is due at one instant. */
 const CHUNK_ROWS = 20_000;
 
-export function insertSubscribers(tx: Tx, workspaceId: string, listId: string, { first, last }: Range) {
+export function insertSubscribers(
+  tx: Tx,
+  workspaceId: string,
+  listId: string,
+  { first, last, domains }: Range & { domains: number },
+) {
   return tx.query(sql`
     WITH person AS (
       INSERT INTO contact (workspace_id, id, email, name, attributes)
-      SELECT ${workspaceId}, uuidv7(), ${ADDRESS}, 'Ann Person ' || i,
+      SELECT ${workspaceId}, uuidv7(), ${addressAt(domains)}, 'Ann Person ' || i,
         jsonb_build_object('first_name', 'Ann' || i, 'city', 'Köln')
       FROM generate_series(${first}::int, ${last}::int) i RETURNING id)
     INSERT INTO subscription (workspace_id, list_id, contact_id, status)

@@ -47,7 +47,8 @@ const COLUMNS = sql`
 
 export async function findCampaign(tx: Tx, of: CampaignKey): Promise<CampaignRow | undefined> {
   const [row] = await tx.query<CampaignRow>(sql`
-    SELECT ${COLUMNS} FROM campaign WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId}`);
+    SELECT ${COLUMNS} FROM campaign
+    WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId} AND kind = 'campaign'`);
   return row;
 }
 

@@ -65,6 +65,8 @@ export class MxLink implements Link {
   /** Monotonic: what is heard of this attempt was begun then. */
   #begunAt = 0;
   #resting: NodeJS.Timeout | undefined;
+  /** Cut off while it was opening: what it opened is not used. */
+  #closed = false;
 
   constructor(options: MxLinkOptions) {
     this.#options = options;
@@ -86,6 +88,7 @@ export class MxLink implements Link {
   async connection(): Promise<LinkOpened> {
     clearTimeout(this.#resting);
     this.#begunAt = performance.now();
+    this.#closed = false;
     const to = this.#routed();
     const current = this.#open;
     if (current && (await this.#serves(current, to))) return current;
@@ -120,13 +123,20 @@ export class MxLink implements Link {
     const { scope, resolver, memory, port, heloName, localAddress } = this.#options;
     const { hosts, site, domain } = to;
     const from = localAddress === null ? {} : { localAddress };
-    const tls = await this.#tlsPolicy(to);
+    const tls = await this.#tlsPolicy(to).catch((error: unknown) => {
+      permit.release();
+      throw error;
+    });
     const opened = await openMxConnection(scope, { hosts, resolver, port, heloName, memory, tls, ...from });
     if (opened.kind === 'failed') {
       permit.release();
       return opened;
     }
     opened.connection.onClose(() => permit.release());
+    if (this.#closed) {
+      opened.connection.close();
+      return { kind: 'busy', afterMs: 0 };
+    }
     this.#open = { ...opened, domain, site, permit };
     return opened;
   }
@@ -181,6 +191,7 @@ export class MxLink implements Link {
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#resting);
     this.#open?.connection.close();
     this.#open = undefined;

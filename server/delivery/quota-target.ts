@@ -174,7 +174,9 @@ export class TargetQuota {
 
   unreachableForMs(now: number): number {
     const { pause } = this.#shape.learned;
-    return pause?.cause === 'trouble' && !pause.probed ? this.#databaseMs(now) - pause.firstMs : 0;
+    const nowMs = this.#databaseMs(now);
+    // A pause that is over is no answer: then a probe goes first.
+    return pause?.cause === 'trouble' && !pause.probed && nowMs < pause.untilMs ? nowMs - pause.firstMs : 0;
   }
 
   /** Nothing to say and nothing held: it may be forgotten. */

@@ -15,6 +15,8 @@ export class RelayLink implements Link {
   readonly #options: OpenOptions;
   #connection: SmtpConnection | undefined;
   #resting: NodeJS.Timeout | undefined;
+  /** Cut off while it was opening: what it opened is not used. */
+  #closed = false;
 
   constructor(scope: Scope, options: OpenOptions) {
     this.#scope = scope;
@@ -28,7 +30,12 @@ export class RelayLink implements Link {
       return { kind: 'open', connection: current, host: null };
     current?.quit();
     this.#connection = undefined;
+    this.#closed = false;
     const opened = await openConnection(this.#scope, this.#options);
+    if (opened.kind === 'open' && this.#closed) {
+      opened.connection.close();
+      return { kind: 'busy', afterMs: 0 };
+    }
     if (opened.kind === 'open') this.#connection = opened.connection;
     return { ...opened, host: null };
   }
@@ -44,6 +51,7 @@ export class RelayLink implements Link {
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#resting);
     this.#connection?.close();
     this.#connection = undefined;

@@ -43,6 +43,8 @@ export interface Usage {
 export const COHORT_MS = 3_000;
 /** So many messages for each connection of the present level are evidence for a step. */
 const SUCCESSES_PER_CONNECTION = 10;
+/** Nobody has tried for so long: what is wrong now is another trouble. */
+const TROUBLE_GAP_MS = 3_600_000;
 const SUCCESSES_MIN = 5;
 const SUCCESSES_SECONDS = 2;
 const RATE_GROWTH = 1.1;
@@ -148,7 +150,8 @@ function pause(shape: Shape, cause: PauseCause, reaction: Reaction, nowMs: numbe
   if (last && reaction.begunAt < last.untilMs) return shape;
   const failures = (last?.failures ?? 0) + 1;
   const untilMs = nowMs + backoffMs(failures, PAUSES[cause]);
-  const firstMs = last && last.cause === cause && !last.probed ? last.firstMs : reaction.begunAt;
+  const goesOn = last && last.cause === cause && !last.probed && nowMs - last.untilMs < TROUBLE_GAP_MS;
+  const firstMs = goesOn ? last.firstMs : reaction.begunAt;
   const paused = { ...whyOf(reaction, nowMs), cause, failures, firstMs, untilMs, probed: false };
   return { ...shape, learned: { ...shape.learned, pause: paused } };
 }
@@ -229,6 +232,9 @@ function farFrom(before: number): number {
 
 /** A reply may name the recipient, and these tables belong to no tenant. */
 function whyOf({ rule, reply }: Reaction, nowMs: number): Why {
-  const masked = reply.replace(/[^\s<>"']+@[^\s<>"']+/g, '…@…').slice(0, REPLY_LENGTH_MAX);
+  const masked = reply
+    .replace(/[^\s<>"']+@[^\s<>"']+/g, '…@…')
+    .slice(0, REPLY_LENGTH_MAX)
+    .toWellFormed();
   return { rule, reply: masked, sinceMs: Math.round(nowMs) };
 }

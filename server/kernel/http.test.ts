@@ -1,4 +1,3 @@
-/** Run with --expose-gc in a process of its own for the heap: see the last test. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -122,7 +121,9 @@ test('ten thousand calls to a server that never answers leave sockets, timers an
   late.sort((a, b) => a - b);
   const p99 = late[Math.floor(late.length * 0.99)] ?? 0;
   const grown = (afterwards.heapBytes - before.heapBytes) / 1024;
-  t.diagnostic(`cut late by: median ${late[late.length >> 1]?.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; heap +${grown.toFixed(0)} KiB`);
+  t.diagnostic(
+    `cut late by: median ${late[late.length >> 1]?.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; heap +${grown.toFixed(0)} KiB`,
+  );
   assert.deepEqual(afterwards.resources, before.resources);
   assert.equal(afterwards.connections, 0);
   assert.ok(grown < 1024, `the heap grew by ${grown} KiB`);
@@ -160,7 +161,9 @@ async function quiet() {
     gc();
     await new Promise((resolve) => setImmediate(resolve));
   }
-  const resources = process.getActiveResourcesInfo().filter((name) => /Timeout|TCP|Connect|GetAddr/.test(name));
+  const resources = process
+    .getActiveResourcesInfo()
+    .filter((name) => /Timeout|TCP|Connect|GetAddr/.test(name));
   return { resources, connections: await connections(), heapBytes: process.memoryUsage().heapUsed };
 }
 

@@ -6,7 +6,7 @@
  * left. An answer is read whole, and no further than its limit. Redirects are not followed and nothing is sent twice: who
  * repeats a request that may have had an effect must know why.
  */
-import { type IncomingMessage, request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { connect } from './network.ts';
@@ -125,7 +125,7 @@ export function fetchWithin(
 /** Statuses that a Response allows no body to have. */
 const BODILESS = new Set([204, 205, 304]);
 
-function bytesOf(body: BodyInit): string | Uint8Array {
+function bytesOf(body: NonNullable<RequestInit['body']>): string | Uint8Array {
   if (typeof body === 'string' || body instanceof Uint8Array) return body;
   if (body instanceof URLSearchParams) return body.toString();
   throw new TypeError('a body is text, bytes or URLSearchParams');

@@ -69,7 +69,7 @@ export class ClaimLoop<Row> {
       try {
         if (this.#mayHaveLost) await this.#options.reader.releaseLost();
         this.#mayHaveLost = false;
-        const claimed = await this.#claimRound();
+        const claimed = await this.#claimRound(scope);
         pollMs = claimed > 0 ? POLL_MS_MIN : Math.min(POLL_MS_MAX, pollMs * 1.5);
         if (claimed === 0 || this.#options.reader.free() <= 0) await this.#rest(scope, pollMs);
       } catch (error) {
@@ -84,7 +84,7 @@ export class ClaimLoop<Row> {
     }
   }
 
-  async #claimRound(): Promise<number> {
+  async #claimRound(scope: Scope): Promise<number> {
     const { database, reader } = this.#options;
     if (reader.free() <= 0) return 0;
     let claimed = 0;
@@ -93,7 +93,10 @@ export class ClaimLoop<Row> {
     // Lanes that may not be served now stay in front: they must not hide the others.
     do {
       const lanes: DueLane[] = await database.withSystem((tx) => this.#look(tx, after));
-      for (const lane of lanes) claimed += await this.#serve(lane, spent);
+      for (const lane of lanes) {
+        if (scope.ended) return claimed;
+        claimed += await this.#serve(lane, spent);
+      }
       after = lanes.length < LANES_PER_LOOK ? null : (lanes.at(-1) ?? null);
     } while (after !== null && reader.free() > 0);
     return claimed;

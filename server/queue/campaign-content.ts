@@ -16,7 +16,7 @@ import type { DkimKey } from '../smtp/dkim.ts';
 import * as queries from './queries.ts';
 import { planHere } from './ways.ts';
 
-const CAMPAIGNS_MAX = 100;
+const CAMPAIGNS_MAX = 1_000;
 const SENDER_MS_MAX = 10_000;
 
 export interface CampaignContent {
@@ -66,6 +66,9 @@ export class CampaignContents {
   async load(of: queries.CampaignKey): Promise<void> {
     const cached = this.#cache.get(of.campaignId);
     if (!cached) return this.#compile(of);
+    // The one that was used longest ago is the first to go.
+    this.#cache.delete(of.campaignId);
+    this.#cache.set(of.campaignId, cached);
     if (performance.now() - cached.senderReadAt < SENDER_MS_MAX) return;
     Object.assign(cached, await this.#readSender(of.workspaceId, cached.envelopeFrom));
   }

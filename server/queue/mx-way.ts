@@ -26,6 +26,7 @@ export class MxWay implements Way {
     this.slots = new Slots({
       connections: () => this.#connections(),
       slotsMax: () => this.#connections(),
+      mayOpen: () => context.mayOpen?.() ?? true,
       byDomain: true,
       lowWater: () => Math.floor(readyMax(this.#connections()) / 2),
       openLink: () => new MxLink({ ...options, onSite: (site) => this.#noteSite(site) }),
@@ -64,6 +65,11 @@ export class MxWay implements Way {
   learn(slot: Slot, outcome: Outcome): void {
     slot.link.learn?.(outcome);
     if (this.shut) this.#context.giveBack(this.slots.takeBack(() => true));
+  }
+
+  /** Nobody knows when what is shut opens, or what another worker has is granted here: others may be sooner. */
+  tend(): void {
+    if (this.shut || this.#connections() === 0) this.#context.giveBack(this.slots.takeBack(() => true));
   }
 
   /** A parked slot keeps its connection: the limits count it, and no other takes its place. */

@@ -15,7 +15,7 @@ import { type Database, isRetryable } from '../kernel/database.ts';
 import { ClaimLoop, type LaneReader } from '../kernel/lanes.ts';
 import type { Log } from '../kernel/log.ts';
 import { allWorkspaceIds, closedLanes, type DueLane, setLanesOpen } from '../kernel/queries.ts';
-import { Scope } from '../kernel/scope.ts';
+import { Scope, ScopeEnded } from '../kernel/scope.ts';
 import type { Resolver } from '../smtp/dns.ts';
 import { SHARDS } from '../stats/counters.ts';
 import type { CampaignContent, CampaignContents } from './campaign-content.ts';
@@ -60,6 +60,7 @@ export class Pump {
   readonly #loop: ClaimLoop<DueMessage>;
   readonly #hints = new LaneHints();
   readonly #retry: Backoff;
+  readonly #noWay = new Set<string>();
   /** Ends the connections: after the drain, or at once when this worker was declared dead. */
   readonly #work = Scope.root('pump');
   readonly #claimShard = 1 + Math.floor(Math.random() * (SHARDS - 1));
@@ -173,12 +174,23 @@ export class Pump {
     try {
       if (lane.number !== UNSORTED) await this.#destinations.load(lane.number);
       await this.#options.contents.load(campaignOf(lane));
+      this.#warnOfNoWay(lane);
       return true;
     } catch (error) {
       if (isRetryable(error)) throw error;
       await this.#hold(campaignOf(lane), (error as Error).message);
       return false;
     }
+  }
+
+  /** Once a campaign: this worker can do nothing for it, others perhaps can. */
+  #warnOfNoWay({ key }: DueLane): void {
+    const plan = this.#options.contents.get(key)?.plan;
+    if (!plan || this.#noWay.has(key) || plan.levels.some((level) => level.length > 0)) return;
+    this.#noWay.add(key);
+    const reasons =
+      plan.problems.length > 0 ? plan.problems : ['this machine has none of the sources of its route'];
+    this.#options.log.warn({ event: 'no_way_out', campaign: key, reasons });
   }
 
   async #send(way: Way, slot: Slot, message: DueMessage): Promise<void> {
@@ -207,7 +219,7 @@ export class Pump {
         slot.dotSent = await this.#writer.mark(message);
         return slot.dotSent;
       },
-    });
+    }).catch(releasedIfEnded);
   }
 
   #settle(message: DueMessage, from: From, outcome: Settled, wayTroubled: boolean): void {
@@ -275,6 +287,12 @@ export class Pump {
     const before = performance.now() - PARK_AFTER_MS;
     for (const way of this.#ways.all()) if (way.slots.park(before)) way.parked(before);
   }
+}
+
+/** This worker was declared dead, or has drained: nothing happened. */
+function releasedIfEnded(error: unknown): Outcome {
+  if (!(error instanceof ScopeEnded)) throw error;
+  return { kind: 'released', afterMs: 0, trouble: null };
 }
 
 /** A sender that is refused holds its campaign; of a stream only this message ends, and whoever sent it is told. */

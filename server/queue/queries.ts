@@ -54,7 +54,7 @@ export function claimMessages(
         WHEN c.id IS NULL THEN 'the contact was deleted'
         WHEN s.contact_id IS NULL THEN 'no longer subscribed'
       END AS "suppressedBy",
-      extract(epoch FROM coalesce(m.first_deferred_at, now()) - now())::float8 + p.give_up_seconds AS "secondsLeft"
+      extract(epoch FROM coalesce(m.first_deferred_at, t.created_at, now()) - now())::float8 + p.give_up_seconds AS "secondsLeft"
     FROM claimed m
     JOIN campaign p ON p.workspace_id = ${of.workspaceId} AND p.id = ${of.campaignId}
     LEFT JOIN LATERAL (SELECT id, name, attributes FROM contact
@@ -64,7 +64,7 @@ export function claimMessages(
     LEFT JOIN LATERAL (SELECT contact_id FROM subscription
       WHERE workspace_id = ${of.workspaceId} AND list_id = ANY (p.list_ids) AND contact_id = m.contact_id
         AND status = 'subscribed' LIMIT 1) s ON true
-    LEFT JOIN LATERAL (SELECT id, body FROM transactional_message
+    LEFT JOIN LATERAL (SELECT id, body, created_at FROM transactional_message
       WHERE p.kind = 'transactional' AND workspace_id = ${of.workspaceId} AND id = m.contact_id LIMIT 1) t ON true`);
 }
 
@@ -235,7 +235,8 @@ export async function campaignContent(tx: Tx, of: CampaignKey): Promise<Campaign
 export function holdCampaign(tx: Tx, of: CampaignKey, reason: string) {
   return tx.query(sql`
     UPDATE campaign SET state = 'paused', failure = ${reason}, state_changed_at = now()
-    WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId} AND state IN ('sending', 'holding', 'finishing')
+    WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId} AND kind = 'campaign'
+      AND state IN ('sending', 'holding', 'finishing')
     RETURNING id`);
 }
 
@@ -258,16 +259,20 @@ export function claimedBy(tx: Tx, workspaceId: string, workerId: string) {
 }
 
 /**
- * A lane of a campaign that is sending already; it is as open as the campaign's first lane. The campaign's row is locked
- * against a pause, which would not see the new lane: it waits, and then it does (kernel/queries.ts, setLanesOpen).
+ * Before lanes are added to a campaign that is sending: a pause waits until they are there, and one that came before is
+ * seen by the statements that follow. Its own statement, and before any lane is locked: the order is campaign, then lanes.
  */
+export function holdStill(tx: Tx, of: CampaignKey): void {
+  tx.atCommit(sql`
+    SELECT id FROM campaign WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId} FOR SHARE`);
+}
+
+/** A lane as open as the campaign's first one; after `holdStill`. */
 export function addLane(tx: Tx, of: CampaignKey, number: number, dueInMs: number): void {
   tx.atCommit(sql`
-    WITH held AS MATERIALIZED (
-      SELECT id FROM campaign WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId} FOR SHARE)
     INSERT INTO lane (workspace_id, queue, key, number, open, next_due_at)
     SELECT workspace_id, queue, key, ${number}::integer, open, now() + ${dueInMs} * interval '1 ms'
-    FROM lane WHERE workspace_id = ${of.workspaceId} AND queue = 'message' AND key = (SELECT id FROM held) AND number = 0
+    FROM lane WHERE workspace_id = ${of.workspaceId} AND queue = 'message' AND key = ${of.campaignId} AND number = 0
     ON CONFLICT (workspace_id, queue, key, number)
     DO UPDATE SET next_due_at = least(lane.next_due_at, excluded.next_due_at)`);
 }

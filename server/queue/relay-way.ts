@@ -83,6 +83,8 @@ export class RelayWay implements Way {
     }
   }
 
+  tend(): void {}
+
   /** When nothing was answered since then, the relay itself is silent. */
   parked(before: number): void {
     if (this.#health.lastSuccess >= before || isIdle(this.slots)) return;

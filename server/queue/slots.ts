@@ -28,6 +28,8 @@ export interface SlotsOptions {
   /** How many may be at work now, and how many there may be with those that are parked. */
   connections(): number;
   slotsMax(): number;
+  /** Asked before each that is opened. */
+  mayOpen?(): boolean;
   /** A link serves one domain better than several. */
   byDomain: boolean;
   /** So few messages ready make it hungry. */
@@ -54,6 +56,10 @@ export class Slots {
   /** Messages that wait here for a slot. */
   get ready(): readonly DueMessage[] {
     return this.#ready;
+  }
+
+  get size(): number {
+    return this.#slots.size;
   }
 
   get underWay(): DueMessage[] {
@@ -115,7 +121,7 @@ export class Slots {
       this.#options.slotsMax() - this.#slots.size,
     );
     const wanted = this.#closed ? 0 : Math.min(room, this.#ready.length);
-    for (let opened = 0; opened < wanted; opened += 1) this.#open();
+    for (let opened = 0; opened < wanted && this.#options.mayOpen?.() !== false; opened += 1) this.#open();
   }
 
   #open(): void {

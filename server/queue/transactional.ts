@@ -39,24 +39,29 @@ export async function enqueueTransactional(tx: Tx, mail: TransactionalMail): Pro
   const body = bodyOf(mail);
   const fault = transactionalFault(body);
   if (fault !== null) throw new MailRefused(fault);
-  const stream = {
-    workspaceId,
-    campaignId: newId(),
-    fromEmail: mail.from.email,
-    giveUpSeconds: GIVE_UP_SECONDS,
-  };
   const campaignId =
-    (await queries.findStream(tx, workspaceId, mail.from.email)) ?? (await queries.ensureStream(tx, stream));
+    (await queries.findStream(tx, workspaceId, mail.from.email)) ??
+    (await openStream(tx, workspaceId, mail.from.email));
   const of = { workspaceId, campaignId };
   if (!(await queries.insertTransactional(tx, of, id, body))) return id;
-  const lane = { workspaceId, queue: 'message' as const, key: campaignId, number: UNSORTED_LANE };
-  await ensureLane(tx, { ...lane, open: true, dueInMs: 0 });
   await queries.insertTransactionalMessage(tx, of, id, mail.to.email.trim().toLowerCase());
   const moves = new Moves();
   moves.move(null, 'queued');
-  wakeLane(tx, lane, 0);
+  wakeLane(tx, laneOf(of), 0);
   moves.write(tx, of, 1 + Math.floor(Math.random() * (SHARDS - 1)));
   return id;
+}
+
+/** Two may come at once: both get the same. */
+async function openStream(tx: Tx, workspaceId: string, fromEmail: string): Promise<string> {
+  const stream = { workspaceId, campaignId: newId(), fromEmail, giveUpSeconds: GIVE_UP_SECONDS };
+  const campaignId = await queries.ensureStream(tx, stream);
+  await ensureLane(tx, { ...laneOf({ workspaceId, campaignId }), open: true, dueInMs: 0 });
+  return campaignId;
+}
+
+function laneOf({ workspaceId, campaignId }: queries.CampaignKey) {
+  return { workspaceId, queue: 'message' as const, key: campaignId, number: UNSORTED_LANE };
 }
 
 function bodyOf({

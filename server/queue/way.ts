@@ -21,6 +21,8 @@ export interface Way {
   lostFor(giveUpMs: number): Extract<Outcome, { kind: 'expired' }> | null;
   /** A message of its slots has ended. */
   learn(slot: Slot, outcome: Outcome): void;
+  /** Looks after what waits, a few times a second. */
+  tend(): void;
   /** Some of its slots have waited for an answer since before then. */
   parked(before: number): void;
 }
@@ -29,6 +31,8 @@ export interface Way {
 export interface WayContext {
   /** Connections that this way may have: the worker's, shared by the ways that are in use. */
   share(): number;
+  /** Whether the worker has room for one more of its kind; not asked: it has. */
+  mayOpen?(): boolean;
   send(way: Way, slot: Slot, message: DueMessage): Promise<void>;
   giveBack(messages: DueMessage[]): void;
   onHungry(): void;

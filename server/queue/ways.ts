@@ -122,6 +122,7 @@ export class Ways {
     const now = performance.now();
     let [relays, destinations] = [0, 0];
     for (const [name, known] of this.#known) {
+      known.way.tend();
       if (!isIdle(known.way.slots)) known.usedAt = now;
       if (now - known.usedAt >= IDLE_MS_MAX) this.#forget(name, known.way);
       else if (known.way instanceof RelayWay) relays += 1;
@@ -187,7 +188,7 @@ export class Ways {
   }
 
   #mxWay(lane: DueLane, source: Source): MxWay | undefined {
-    const { mx, scope, heloName, destinations } = this.#options;
+    const { mx, scope, heloName, destinations, mxConnections } = this.#options;
     const destination = destinations.nameOf(lane.number);
     if (mx === null || destination === undefined) return undefined;
     const provider = /^provider (.*)/.exec(destination)?.[1] ?? null;
@@ -197,8 +198,20 @@ export class Ways {
       const localAddress = source.address === '' ? null : source.address;
       const target = destinationTarget(source.address, destination, perDay);
       const options = { ...mx, scope, target, localAddress, heloName: source.heloName || heloName };
-      return new MxWay(options, { ...this.#options, share: () => this.#mxShare });
+      const context = {
+        ...this.#options,
+        share: () => this.#mxShare,
+        mayOpen: () => this.#mxSlots() < mxConnections,
+      };
+      return new MxWay(options, context);
     });
+  }
+
+  /** All that are open, over all destinations. */
+  #mxSlots(): number {
+    let count = 0;
+    for (const { way } of this.#known.values()) if (way instanceof MxWay) count += way.slots.size;
+    return count;
   }
 
   #use<W extends RelayWay | MxWay>(name: string, make: () => W): W {
@@ -209,7 +222,6 @@ export class Ways {
     }
     const way = make();
     this.#known.set(name, { way, usedAt: performance.now() });
-    this.tend();
     return way;
   }
 }

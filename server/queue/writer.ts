@@ -121,6 +121,7 @@ export class Writer {
     }
     this.#ended = true;
     refuse(this.#marks);
+    for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   async #rest(scope: Scope): Promise<void> {
@@ -289,6 +290,7 @@ function wakeLanes(tx: Tx, key: queries.CampaignKey, results: Result[]): void {
     if (dueInMs !== null)
       earliest.set(lane, Math.min(dueInMs, earliest.get(lane) ?? Number.POSITIVE_INFINITY));
   }
+  if (moved.size > 0) queries.holdStill(tx, key);
   const lane = { workspaceId: key.workspaceId, queue: 'message' as const, key: key.campaignId };
   for (const [number, dueInMs] of [...earliest].sort(([a], [b]) => a - b))
     if (moved.has(number)) queries.addLane(tx, key, number, dueInMs);

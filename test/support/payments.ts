@@ -30,7 +30,7 @@ export function createTestBilling(
   return {
     database,
     log: createLog('silent'),
-    provider: providerOf(sandbox, 300),
+    provider: providerOf(sandbox, 150),
     prices: readPrices('10000=10.00 EUR, 100000=80.00 EUR, 1000=150 JPY'),
     timing: { createMs: 3_000, decideMs: 6_000, sendAgeMsMax: 3_600_000 },
     respond,
@@ -38,7 +38,7 @@ export function createTestBilling(
   };
 }
 
-export function providerOf({ env }: PaymentSandbox, callMs: number): PaymentProvider {
+function providerOf({ env }: PaymentSandbox, callMs: number): PaymentProvider {
   return createStripeProvider({
     host: env.STRIPE_HOST ?? '',
     port: Number(env.STRIPE_PORT),
@@ -77,30 +77,30 @@ export type Heard =
 /** One client of one workspace. */
 export class TestClient {
   readonly workspaceId: string;
-  readonly #billing: TestBilling;
+  readonly billing: TestBilling;
 
   constructor(billing: TestBilling, workspaceId: string) {
-    this.#billing = billing;
+    this.billing = billing;
     this.workspaceId = workspaceId;
   }
 
   pay(order: Partial<ChargeOrder> = {}, key: string = randomUUID()): Promise<Heard> {
     const whole = { ...CREDITS, ...order };
-    return this.#ask(key, whole, (scope, request) => pay(this.#billing, scope, request, whole));
+    return this.#ask(key, whole, (scope, request) => pay(this.billing, scope, request, whole));
   }
 
   refund(order: Partial<RefundOrder> & Pick<RefundOrder, 'paymentId'>, key: string = randomUUID()) {
     const whole = { amountMinor: null, reason: 'Refund', ...order };
-    return this.#ask(key, whole, (scope, request) => refund(this.#billing, scope, request, whole));
+    return this.#ask(key, whole, (scope, request) => refund(this.billing, scope, request, whole));
   }
 
   find(id: string): Promise<Payment | undefined> {
     const { workspaceId } = this;
-    return this.#billing.database.withWorkspace(workspaceId, (tx) => findPayment(tx, { workspaceId, id }));
+    return this.billing.database.withWorkspace(workspaceId, (tx) => findPayment(tx, { workspaceId, id }));
   }
 
   rows<Row>(statement: Sql): Promise<Row[]> {
-    return this.#billing.database.withWorkspace(this.workspaceId, (tx) => tx.query<Row>(statement));
+    return this.billing.database.withWorkspace(this.workspaceId, (tx) => tx.query<Row>(statement));
   }
 
   async #ask(
@@ -108,7 +108,7 @@ export class TestClient {
     body: unknown,
     act: (scope: Scope, request: PaymentRequest) => Promise<Payment>,
   ): Promise<Heard> {
-    const { database } = this.#billing;
+    const { database } = this.billing;
     const { workspaceId } = this;
     const text = JSON.stringify(body, (_, value) => (typeof value === 'bigint' ? String(value) : value));
     const fingerprint = createHash('sha256').update(text).digest();
@@ -116,7 +116,11 @@ export class TestClient {
     if (claimed.kind !== 'fresh') return claimed;
     const { held, recoveryPoint } = claimed;
     const scope = Scope.root('request');
-    const request = { workspaceId, holder: holderOf(held), fingerprint, recoveryPoint, requestId: 'req-1' };
+    const request = {
+      ...{ workspaceId, holder: holderOf(held), fingerprint, recoveryPoint },
+      requestId: 'req-1',
+      audit: async () => {},
+    };
     try {
       return { kind: 'payment', payment: await act(scope, request) };
     } catch (error) {
@@ -137,7 +141,7 @@ export async function runJob(
   job: { workspaceId: string; key: string; args?: Record<string, unknown> },
 ): Promise<JobOutcome> {
   await using scope = Scope.root('job');
-  return handler({ scope, database, args: {}, failures: 0, fence: async () => {}, ...job });
+  return await handler({ scope, database, args: {}, failures: 0, fence: async () => {}, ...job });
 }
 
 /** As if it had been asked for earlier. */
