@@ -1,6 +1,7 @@
 /** `camp campaign send`: goes through the checklist, asks what is to be asked, and sends by the plan of the flags. */
 import { hostname, userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
+import { creditsAllow, OUT_OF_CREDITS } from '../billing/credits.ts';
 import type { ChecklistItem } from '../campaigns/checked.ts';
 import { type LaunchOutcome, launch } from '../campaigns/launch.ts';
 import { startOf } from '../campaigns/plan.ts';
@@ -8,6 +9,7 @@ import { sayItems, withSurroundings } from './campaign-check.ts';
 import { type PlanFlags, readPlan } from './campaign-plan.ts';
 import { waitForEnd } from './campaign-status.ts';
 import { type Cli, uuid } from './cli.ts';
+import { usageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { withDatabase } from './open-database.ts';
 import { plural } from './output.ts';
@@ -27,6 +29,9 @@ export async function send(cli: Cli, id: string, flags: SendFlags): Promise<Exit
     confirm: async (items: ChecklistItem[]) => flags.yes === true || ask(cli, items),
   };
   return withDatabase(cli, async (database) => {
+    const { config, workspaceId } = cli;
+    if (!(await database.withWorkspace(workspaceId, (tx) => creditsAllow(tx, config, workspaceId))))
+      throw usageError(OUT_OF_CREDITS);
     const outcome = await withSurroundings(cli, database, (around) => launch(around, of, plan, consent));
     if (outcome.kind !== 'sent') return sayRefusal(cli, id, outcome);
     sayRehearsal(cli, id, outcome);

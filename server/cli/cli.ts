@@ -20,6 +20,8 @@ export interface GlobalOptions {
   workspace?: string;
   /** Of commands that run workers. */
   connections?: string;
+  /** Of commands that serve the web. */
+  port?: string;
   /** Of commands that ask the DNS. */
   resolver?: string;
 }
@@ -46,6 +48,7 @@ function createCli(globals: GlobalOptions): Cli {
       dataDir: globals.dataDir,
       connections: globals.connections,
       resolver: globals.resolver,
+      httpPort: globals.port,
     }),
     workspaceId: uuid(workspaceId, 'workspace id'),
   };

@@ -5,7 +5,9 @@
  * not known here is a mistake of ours, and only then a stack trace is shown.
  */
 
+import { AccountRefused } from '../accounts/refused.ts';
 import { ImportRefused } from '../audience/import-refused.ts';
+import { SellerRefused } from '../billing/seller.ts';
 import { CampaignUnsendable } from '../campaigns/draft-check.ts';
 import { CampaignRefused } from '../campaigns/refused.ts';
 import { SenderError } from '../content/message.ts';
@@ -49,11 +51,13 @@ export interface Explanation {
 const SENTENCES: [type: new (...parameters: never[]) => Error, exitCode: ExitCode][] = [
   [ConfigError, EXIT.usage],
   [SmtpUrlError, EXIT.usage],
+  [AccountRefused, EXIT.usage],
   [CampaignRefused, EXIT.usage],
   [CampaignUnsendable, EXIT.usage],
   [ImportRefused, EXIT.usage],
   [DomainRefused, EXIT.usage],
   [RouteRefused, EXIT.usage],
+  [SellerRefused, EXIT.usage],
   [SealBroken, EXIT.usage],
   [TemplateError, EXIT.usage],
 

@@ -19,3 +19,8 @@ export function interruptScope(name: string, onFirst: () => void = () => {}): Sc
   process.on('SIGTERM', onSignal);
   return scope;
 }
+
+/** Started by `camp start`: that one decides when to drain, and when it is gone, this process is no longer wanted. */
+export function followParent(): void {
+  process.on('disconnect', () => process.exit(EXIT.interrupted));
+}

@@ -1,6 +1,7 @@
 /** The command line: picks the command and says in one sentence when something went wrong. */
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import { auditCommand } from './audit.ts';
 import { campaignCommand } from './campaign.ts';
 import type { GlobalOptions } from './cli.ts';
 import { demoCommand } from './demo.ts';
@@ -9,21 +10,26 @@ import { domainCommand } from './domain.ts';
 import { explain } from './errors.ts';
 import { EXIT, EXIT_MEANINGS } from './exit-codes.ts';
 import { importCommand } from './import.ts';
+import { keyCommand } from './key.ts';
 import { limitsCommand } from './limits.ts';
 import { migrateCommand } from './migrate.ts';
 import { createOutput } from './output.ts';
 import { relayCommand } from './relay.ts';
 import { repliesCommand } from './replies.ts';
 import { routeCommand } from './route.ts';
+import { sellerCommand } from './seller.ts';
 import { sourceCommand } from './source.ts';
+import { ssoCommand } from './sso.ts';
 import { startCommand } from './start.ts';
 import { templateCommand } from './template.ts';
+import { webCommand } from './web.ts';
 import { workerCommand } from './worker-command.ts';
 
 const COMMANDS = [
   demoCommand,
   startCommand,
   workerCommand,
+  webCommand,
   migrateCommand,
   importCommand,
   templateCommand,
@@ -34,6 +40,10 @@ const COMMANDS = [
   sourceCommand,
   repliesCommand,
   limitsCommand,
+  keyCommand,
+  ssoCommand,
+  auditCommand,
+  sellerCommand,
   doctorCommand,
 ];
 

@@ -20,7 +20,7 @@ after(async () => {
   await drop();
   await rm(folder, { recursive: true });
 });
-const env = { DATABASE_URL: url, CAMP_DATA_DIR: folder };
+const env = { DATABASE_URL: url, CAMP_DATA_DIR: folder, CAMP_HTTP_PORT: '0' };
 
 async function started(): Promise<{ running: Running; workers: number[] }> {
   const running = startCamp(['start', '--workers', '1'], env);
@@ -51,6 +51,16 @@ test('SIGTERM ends start and its workers in order', TIMEOUT, async () => {
   assert.deepEqual(await running.ended, { code: EXIT.ok, signal: null });
   assert.deepEqual(workers.filter(isAlive), []);
   await running.said(/"event":"worker_ended"/);
+});
+
+test('start serves the web as well', TIMEOUT, async () => {
+  const { running } = await started();
+  const url = /http:\/\/[\d.:]+/.exec(await running.said(/Web server on/))?.[0];
+  assert.equal((await fetch(`${url}/readyz`)).status, 200);
+  await running.said(/Become its owner/);
+  running.child.kill('SIGTERM');
+  assert.equal((await running.ended).code, EXIT.ok);
+  await running.said(/"event":"web_ended"/);
 });
 
 test('kill -9 of start ends its workers', TIMEOUT, async () => {

@@ -7,6 +7,7 @@ import { EXIT, type ExitCode } from './exit-codes.ts';
 import { interruptScope } from './interrupt.ts';
 import { styled } from './output.ts';
 import { type Parts, startParts } from './parts.ts';
+import { sayFirstRunLink } from './web.ts';
 
 const WORKERS_MAX = 64;
 
@@ -14,10 +15,11 @@ export function startCommand(program: Command): void {
   program
     .command('start')
     .description(
-      'run everything on this machine: Postgres and a sandbox unless the URLs are set, and workers',
+      'run everything on this machine: Postgres and a sandbox unless the URLs are set, workers and the web server',
     )
     .option('--workers <n>', 'worker processes', '2')
     .option('--connections <n>', 'SMTP connections of each worker')
+    .option('--port <n>', 'of the web server, instead of CAMP_HTTP_PORT')
     .action(run(start));
 }
 
@@ -27,8 +29,9 @@ async function start(cli: Cli, flags: { workers: string }): Promise<ExitCode> {
     cli.out.say('\nStopping: what is on the wire is finished first. Ctrl-C again ends at once.'),
   );
   cli.out.say(`${styled(cli.out, 'bold', 'Camp')}\n`);
-  const parts = await startParts(cli, { workers, scope });
+  const parts = await startParts(cli, { workers, web: true, scope });
   sayWhatNext(cli, parts);
+  await sayFirstRunLink(cli, parts.open.database);
   await new Promise<void>((resolve) => scope.onEnd(() => resolve()));
   await parts.stop();
   if (parts.lost() !== undefined) throw parts.lost();

@@ -5,7 +5,7 @@ import { parseSmtpUrl } from '../smtp/url.ts';
 import { type Cli, run } from './cli.ts';
 import { usageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { interruptScope } from './interrupt.ts';
+import { followParent, interruptScope } from './interrupt.ts';
 import { awaitDatabase, openDatabase, requireMigrated } from './open-database.ts';
 import { runWorker } from './worker.ts';
 
@@ -35,9 +35,4 @@ async function work(cli: Cli): Promise<ExitCode> {
   } finally {
     await open.close();
   }
-}
-
-/** Started by `camp start`: that one decides when to drain, and when it is gone, this process is no longer wanted. */
-function followParent(): void {
-  process.on('disconnect', () => process.exit(EXIT.interrupted));
 }

@@ -5,6 +5,9 @@
  * lease), everything it holds belongs to others: it drops all of it and begins again with a new session.
  */
 
+import { billingJobs, type OpenBilling, openBilling, startBillingJobs } from '../billing/billing.ts';
+import { holdAtZero } from '../billing/credits.ts';
+import { INVOICE_HANDLERS } from '../billing/invoice-jobs.ts';
 import { advanceCampaign } from '../campaigns/advance.ts';
 import { ADVANCE_JOB } from '../campaigns/campaign.ts';
 import { MAINTAIN_JOB, maintain, startMaintenance } from '../campaigns/maintain.ts';
@@ -26,6 +29,7 @@ import { environmentRoute } from '../senders/routes.ts';
 import { Resolver, systemServers } from '../smtp/dns.ts';
 import { HostMemory } from '../smtp/host-memory.ts';
 import { MtaSts } from '../smtp/mta-sts.ts';
+import { respond } from '../web/payments.ts';
 
 /** One for each loop that may hold a connection: claims, jobs, results, heartbeat, control, routes, and handlers. */
 const DATABASE_CONNECTIONS = 10;
@@ -53,18 +57,25 @@ export async function runWorker({ config, log, scope }: WorkerOptions): Promise<
     signer: createSigner(secret),
     trackingBase: config.publicUrl,
   });
+  const billing = await openBilling(config, { database, log, respond });
   while (!scope.ended) {
-    const session = await startSession(database, log, scope);
-    if (session) await runSession(session, database, contents, { config, log, scope });
+    const session = await startSession(database, log, scope, billing);
+    if (session) await runSession(session, { database, contents, billing }, { config, log, scope });
   }
   await database.close();
 }
 
 /** Waits for a database that is away; undefined when the scope ended first. */
-async function startSession(database: Database, log: Log, scope: Scope): Promise<WorkerSession | undefined> {
+async function startSession(
+  database: Database,
+  log: Log,
+  scope: Scope,
+  billing: OpenBilling | null,
+): Promise<WorkerSession | undefined> {
   while (!scope.ended) {
     try {
       await startMaintenance(database);
+      if (billing) await startBillingJobs(billing);
       return await WorkerSession.start({ database, log, recover: [recoverMessagesOf, recoverJobsOf] });
     } catch (error) {
       if (!isRetryable(error)) throw error;
@@ -96,8 +107,11 @@ function mxContext(
 
 async function runSession(
   session: WorkerSession,
-  database: Database,
-  contents: CampaignContents,
+  {
+    database,
+    contents,
+    billing,
+  }: { database: Database; contents: CampaignContents; billing: OpenBilling | null },
   { config, log, scope }: WorkerOptions,
 ): Promise<void> {
   const common = { database, log, workerId: session.id };
@@ -112,7 +126,12 @@ async function runSession(
     mxConnections: config.mxConnections,
     retryBaseMs: config.retryBaseSeconds * 1_000,
   });
-  const handlers = { [ADVANCE_JOB]: advanceCampaign, [MAINTAIN_JOB]: maintain };
+  const handlers = {
+    [ADVANCE_JOB]: billing ? holdAtZero(advanceCampaign) : advanceCampaign,
+    [MAINTAIN_JOB]: maintain,
+    ...INVOICE_HANDLERS,
+    ...(billing ? billingJobs(billing) : {}),
+  };
   const jobs = new JobRunner({ ...common, handlers });
   log.info({ event: 'worker_started', worker: session.id });
   const work = scope.child('work');

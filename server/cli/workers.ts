@@ -1,5 +1,5 @@
 /**
- * The worker processes of `camp start` and `camp demo`: started again when they end by themselves, drained when they
+ * The worker processes of `camp start` and `camp demo`, and the web server of `camp start`: started again when they end by themselves, drained when they
  * are no longer wanted. They notice when this process is gone, however it ended: their channel to it closes.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -14,12 +14,16 @@ const WELL_AFTER_MS = 60_000;
 
 export interface WorkersOptions {
   count: number;
+  /** What the processes are: the command that they run. */
+  role?: 'worker' | 'web';
   /** Added to our own environment. */
   env: Record<string, string>;
   /** Their logs; without one they go to standard error. */
   logFile?: string;
   /** Hears a sentence when one ended by itself. */
   say: (line: string) => void;
+  /** Hears what one sends to its parent. */
+  onMessage?: (message: unknown) => void;
 }
 
 export interface Workers {
@@ -63,10 +67,12 @@ class Keeper {
 
   #start(): ChildProcess {
     const startedAt = performance.now();
-    const child = fork(join(import.meta.dirname, 'main.ts'), ['worker'], {
+    const { role = 'worker', onMessage = () => {} } = this.#options;
+    const child = fork(join(import.meta.dirname, 'main.ts'), [role], {
       env: { ...process.env, ...this.#options.env },
       stdio: ['ignore', 'ignore', this.#stderr, 'ipc'],
     });
+    child.on('message', onMessage);
     child.once('exit', (code, signal) => {
       if (!this.#stopping) this.#startAgain(signal ?? `code ${code}`, performance.now() - startedAt);
     });
@@ -75,9 +81,10 @@ class Keeper {
 
   #startAgain(why: string, livedMs: number): void {
     this.#failures = livedMs > WELL_AFTER_MS ? 1 : this.#failures + 1;
-    const { say, logFile } = this.#options;
+    const { say, logFile, role } = this.#options;
+    const name = role === 'web' ? 'The web server' : `Worker ${this.#number}`;
     const where = logFile === undefined ? '' : `; its log is ${logFile}`;
-    say(`  Worker ${this.#number} ended (${why}) and is started again${where}.`);
+    say(`  ${name} ended (${why}) and is started again${where}.`);
     this.#restart = setTimeout(
       () => {
         this.#child = this.#start();

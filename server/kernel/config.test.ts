@@ -29,6 +29,19 @@ test('Camp starts without any setting', () => {
     retryBaseSeconds: 300,
     dataDir: undefined,
     preparedStatements: 'off',
+    httpHost: '127.0.0.1',
+    httpPort: 8080,
+    trustedProxies: [],
+    addressPerSecond: 2_000,
+    keyPerSecond: 2_000,
+    workspacePerSecond: 5_000,
+    billing: 'off',
+    billingPrices: '10000=10.00 EUR',
+    stripeSecretKey: undefined,
+    stripeWebhookSecret: undefined,
+    stripeHost: 'api.stripe.com',
+    stripePort: 443,
+    stripeProtocol: 'https',
     logLevel: 'info',
   });
 });
@@ -76,6 +89,17 @@ test('a resolver is an IP address with its port, or the word system', () => {
       refusal({ CAMP_RESOLVER: value }),
       `CAMP_RESOLVER is "${value}", but must be system, or an IP address and a port such as 127.0.0.1:53 or [::1]:53.`,
     );
+});
+
+test('proxies are addresses or networks, with spaces or commas between', () => {
+  const trusted = (text: string) => readConfig({ CAMP_TRUSTED_PROXIES: text }).trustedProxies;
+  assert.deepEqual(trusted('10.0.0.0/8, 192.0.2.1  2001:db8::/32'), [
+    '10.0.0.0/8',
+    '192.0.2.1',
+    '2001:db8::/32',
+  ]);
+  for (const wrong of ['proxy.example.com', '10.0.0.0/33', '10.0.0.0/8/8', '::1/129', '*'])
+    assert.match(refusal({ CAMP_TRUSTED_PROXIES: wrong }), /^CAMP_TRUSTED_PROXIES names "/);
 });
 
 test('what an SPF record must hold is mechanisms between spaces', () => {

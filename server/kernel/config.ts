@@ -2,6 +2,7 @@
  * Configuration: one table of what can be set, by environment variable. `camp --help` and docs/configuration.md are
  * made from it. A value that cannot be read stops the start with one sentence.
  */
+import { isIP } from 'node:net';
 import { parseEndpoint } from './network.ts';
 
 interface Setting<Value> {
@@ -70,6 +71,48 @@ export const SETTINGS = {
     'off',
     'named statements: faster, and not through a pooler that does not know them',
   ),
+  httpHost: text('CAMP_HTTP_HOST', 'address that `camp web` listens on; 0.0.0.0 for all', '127.0.0.1'),
+  httpPort: integer('CAMP_HTTP_PORT', 'port of `camp web`', '8080', 0, 65_535),
+  trustedProxies: addresses(
+    'CAMP_TRUSTED_PROXIES',
+    'reverse proxies whose X-Forwarded-For is believed, as addresses or networks: 10.0.0.0/8 192.0.2.1',
+  ),
+  addressPerSecond: integer(
+    'CAMP_LIMIT_ADDRESS',
+    'requests a second of one network address; beyond it 429',
+    '2000',
+    1,
+    1_000_000,
+  ),
+  keyPerSecond: integer(
+    'CAMP_LIMIT_KEY',
+    'requests a second of one API key or session',
+    '2000',
+    1,
+    1_000_000,
+  ),
+  workspacePerSecond: integer(
+    'CAMP_LIMIT_WORKSPACE',
+    'requests a second of one workspace',
+    '5000',
+    1,
+    1_000_000,
+  ),
+  billing: oneOf('BILLING', ['on', 'off'], 'off', 'workspaces buy the credits that they send with'),
+  billingPrices: text(
+    'BILLING_PRICES',
+    'what credits cost, without tax: credits=amount, with commas between',
+    '10000=10.00 EUR',
+  ),
+  stripeSecretKey: text('STRIPE_SECRET_KEY', 'the API key of the Stripe account that is paid', undefined),
+  stripeWebhookSecret: text(
+    'STRIPE_WEBHOOK_SECRET',
+    'signs the events that Stripe posts to /v1/provider-events/stripe',
+    undefined,
+  ),
+  stripeHost: text('STRIPE_HOST', "another server that speaks Stripe's API", 'api.stripe.com'),
+  stripePort: integer('STRIPE_PORT', 'its port', '443', 1, 65_535),
+  stripeProtocol: oneOf('STRIPE_PROTOCOL', ['https', 'http'], 'https'),
   dataDir: text('CAMP_DATA_DIR', 'folder of the built-in Postgres and the sandbox', undefined),
   logLevel: oneOf('CAMP_LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'info'),
 } as const;
@@ -140,6 +183,30 @@ function spfMechanisms(env: string, help: string): Setting<string | undefined> {
     return words.join(' ');
   };
   return { env, help, default: undefined, read };
+}
+
+function addresses(env: string, help: string): Setting<string[]> {
+  const read = (value: string) => {
+    const words = value.split(/[\s,]+/).filter((word) => word !== '');
+    const wrong = words.find((word) => !isNetwork(word));
+    if (wrong !== undefined)
+      throw new ConfigError(
+        `${env} names "${wrong}", but must be IP addresses or networks such as 192.0.2.1 or 10.0.0.0/8, with spaces between.`,
+      );
+    return words;
+  };
+  return { env, help, default: '', read };
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const version = isIP(address);
+  const bitsMax = version === 4 ? 32 : 128;
+  return (
+    version !== 0 &&
+    rest.length === 0 &&
+    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= bitsMax))
+  );
 }
 
 function oneOf(env: string, words: string[], fallback: string, what = ''): Setting<string> {

@@ -8,8 +8,12 @@
  *
  * Works behind PgBouncer in transaction mode: all settings are local to the transaction, statements are unnamed. The
  * connection serves another workspace afterwards, so a statement that comes after the end is refused.
+ *
+ * A transaction may belong to a Scope: its statements have as long as the scope, and when that ends nothing more is sent and
+ * nothing is committed.
  */
 import pg from 'pg';
+import type { Scope } from './scope.ts';
 import type { Sql } from './sql.ts';
 
 const CONNECT_MS_MAX = 10_000;
@@ -48,6 +52,8 @@ export class Database {
   readonly #pool: pg.Pool;
   readonly #pipeline: boolean;
   readonly #prepare: boolean;
+  /** Since when they wait for a connection, the longest first. */
+  readonly #waiting = new Set<{ since: number }>();
 
   constructor(url: string, options: DatabaseOptions = {}) {
     this.url = url;
@@ -67,13 +73,13 @@ export class Database {
     this.#pool.on('error', () => {});
   }
 
-  withWorkspace<T>(workspaceId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#transaction(contextOf(workspaceId), work);
+  withWorkspace<T>(workspaceId: string, work: (tx: Tx) => Promise<T>, scope?: Scope): Promise<T> {
+    return this.#transaction(contextOf(workspaceId), work, scope);
   }
 
   /** As withWorkspace, for reading: all statements see one moment. */
-  readWorkspace<T>(workspaceId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#transaction(`${ONE_MOMENT}; ${contextOf(workspaceId)}`, work);
+  readWorkspace<T>(workspaceId: string, work: (tx: Tx) => Promise<T>, scope?: Scope): Promise<T> {
+    return this.#transaction(`${ONE_MOMENT}; ${contextOf(workspaceId)}`, work, scope);
   }
 
   withSystem<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -85,22 +91,40 @@ export class Database {
     return this.#transaction('SELECT 1', work);
   }
 
+  /** For how long a transaction has been waiting for a connection: how short of them this process is. */
+  waitMs(): number {
+    const [longest] = this.#waiting;
+    return longest ? performance.now() - longest.since : 0;
+  }
+
   close(): Promise<void> {
     return this.#pool.end();
   }
 
-  async #transaction<T>(context: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect();
+  async #connect(): Promise<pg.PoolClient> {
+    const wait = { since: performance.now() };
+    this.#waiting.add(wait);
+    try {
+      return await this.#pool.connect();
+    } finally {
+      this.#waiting.delete(wait);
+    }
+  }
+
+  async #transaction<T>(context: string, work: (tx: Tx) => Promise<T>, scope?: Scope): Promise<T> {
+    scope?.throwIfEnded();
+    const client = await this.#connect();
     const onError = () => {};
     client.on('error', onError);
     const run = this.#prepare ? runNamed : runUnnamed;
-    const { tx, end } = transactionOn(client, run);
-    const begun = client.query(`${BEGIN}; ${context}`);
+    const { tx, end } = transactionOn(client, run, scope);
+    const begun = client.query(`${beginWithin(scope)}; ${context}`);
     begun.catch(() => {});
     let broken: Error | undefined;
     try {
       if (!this.#pipeline) await begun;
       const result = await work(tx);
+      scope?.throwIfEnded();
       const atCommit = end();
       await begun;
       await commit(client, run, atCommit, this.#pipeline);
@@ -122,7 +146,11 @@ export class Database {
   }
 }
 
-const BEGIN = `BEGIN; SET LOCAL statement_timeout = ${STATEMENT_MS_MAX}; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS_MAX}`;
+function beginWithin(scope: Scope | undefined): string {
+  const statementMs = Math.ceil(Math.min(STATEMENT_MS_MAX, Math.max(1, scope?.remainingMs() ?? Infinity)));
+  return `BEGIN; SET LOCAL statement_timeout = ${statementMs}; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS_MAX}`;
+}
+
 const ONE_MOMENT = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY';
 
 function contextOf(workspaceId: string): string {
@@ -135,11 +163,12 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** `end` closes the transaction to further statements and gives those that were kept for the COMMIT. */
 type Run = (client: pg.PoolClient, statement: Sql) => Promise<pg.QueryResult>;
 
-function transactionOn(client: pg.PoolClient, run: Run): { tx: Tx; end(): Sql[] } {
+function transactionOn(client: pg.PoolClient, run: Run, scope: Scope | undefined): { tx: Tx; end(): Sql[] } {
   const atCommit: Sql[] = [];
   let ended = false;
   const assertOpen = () => {
     if (ended) throw new Error('a statement came after the end of its transaction');
+    scope?.throwIfEnded();
   };
   const tx: Tx = {
     client,

@@ -1,5 +1,6 @@
 /** One workspace never sees or touches another's rows: asked of every table that has a workspace, whichever they are. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
 import { Database, type Tx } from './database.ts';
@@ -47,12 +48,19 @@ after(() => db.drop());
 const NEEDED: Record<string, Record<string, unknown>> = {
   api_key: { role: 'owner' },
   audit_entry: { actor_kind: 'key' },
+  credit_balance: { account: 'balance' },
   dkim_key: { algorithm: 'rsa-sha256', private_key: 'sealed' },
-  job: { due_at: new Date() },
+  idempotency_key: { fingerprint: Buffer.alloc(32), lease_until: new Date() },
   invitation: { role: 'owner' },
+  job: { due_at: new Date() },
+  invoice: { kind: 'invoice', currency: 'EUR' },
+  invoice_document: { content: Buffer.alloc(0), sha256: createHash('sha256').digest() },
   lane: { queue: 'job' },
+  ledger_posting: { account: 'balance' },
+  ledger_transaction: { kind: 'purchase' },
   member: { role: 'owner' },
   message: { state: 'accepted' },
+  payment: { kind: 'charge', currency: 'EUR' },
   subscription: { status: 'subscribed' },
   suppression: { reason: 'manual' },
 };

@@ -39,7 +39,7 @@ export interface JobContext {
 
 export type JobHandler = (context: JobContext) => Promise<JobOutcome>;
 
-class LeaseLost extends Error {
+export class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
 }
 

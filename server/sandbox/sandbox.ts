@@ -3,9 +3,10 @@
  * a process of its own, on loopback only, that delivers nothing anywhere. About three of a hundred of its answers
  * are failures, so that retries, rejections and now and then an uncertain message are seen.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
+import { nextMessage } from './child.ts';
 import type { FromSandbox, SandboxReport } from './report.ts';
 
 export type { SandboxReport } from './report.ts';
@@ -29,6 +30,8 @@ export interface Sandbox {
   stop(): Promise<void>;
 }
 
+const NAME = 'The sandbox mail server';
+
 /** Throws when the port is taken or the folder cannot be written to. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const folder = join(resolve(options.dataDir), 'sandbox');
@@ -37,18 +40,16 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     execArgv: [],
   });
   const ended = once(child, 'exit');
-  const first = await answer(child);
+  const first = await nextMessage<FromSandbox>(child, NAME);
   if (first.kind !== 'ready')
-    throw new Error(
-      `The sandbox mail server cannot start: ${first.kind === 'failed' ? first.error : first.kind}`,
-    );
+    throw new Error(`${NAME} cannot start: ${first.kind === 'failed' ? first.error : first.kind}`);
   return {
     smtpUrl: `smtp://127.0.0.1:${first.port}`,
     pid: child.pid ?? 0,
     folder,
     async report() {
       child.send('report');
-      const told = await answer(child);
+      const told = await nextMessage<FromSandbox>(child, NAME);
       if (told.kind !== 'report') throw new Error(`the sandbox answered ${told.kind}`);
       return told.report;
     },
@@ -57,18 +58,4 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       await ended;
     },
   };
-}
-
-async function answer(child: ChildProcess): Promise<FromSandbox> {
-  const gone = new AbortController();
-  const onExit = () => gone.abort(new Error('The sandbox mail server ended.'));
-  child.once('exit', onExit);
-  try {
-    const [message] = await once(child, 'message', { signal: gone.signal });
-    return message;
-  } catch (error) {
-    throw gone.signal.aborted ? gone.signal.reason : error;
-  } finally {
-    child.off('exit', onExit);
-  }
 }

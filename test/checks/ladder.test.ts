@@ -7,6 +7,8 @@ import { readSources, type Source } from './sources.ts';
 const LADDER = [
   'cli',
   'sandbox',
+  'web',
+  'billing',
   'campaigns',
   'audience',
   'queue',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { PAYMENT_MOVES } from '../../server/billing/states.ts';
 import { CAMPAIGN_MOVES } from '../../server/campaigns/states.ts';
 import { MESSAGE_MOVES } from '../../server/queue/states.ts';
 
@@ -12,6 +13,10 @@ test('the diagram of a message’s life shows exactly the moves of the state mac
 
 test('the diagram of a campaign’s life shows exactly the moves of the state machine', () => {
   assert.deepEqual(drawn("A campaign's life"), movesOf(CAMPAIGN_MOVES));
+});
+
+test('the diagram of a payment’s life shows exactly the moves of the state machine', () => {
+  assert.deepEqual(drawn("A payment's life"), movesOf(PAYMENT_MOVES));
 });
 
 function drawn(heading: string): string[] {

@@ -1,0 +1,32 @@
+/** People: how an e-mail address and a name are read, and whose session it is. */
+import { domainToASCII } from 'node:url';
+import type { Actor } from './principal.ts';
+import { AccountRefused } from './refused.ts';
+
+const EMAIL_LENGTH_MAX = 320;
+const NAME_LENGTH_MAX = 200;
+
+/** One spelling for one address: trimmed, in lower case, the domain in ASCII. Throws AccountRefused. */
+export function readEmail(text: string): string {
+  const [, name = '', domain = ''] =
+    /^([^\s@]+)@([^\s@]+)$/.exec(text.trim().normalize('NFKC').toLowerCase()) ?? [];
+  const email = `${name}@${domainToASCII(domain)}`;
+  if (name === '' || email.endsWith('@') || email.length > EMAIL_LENGTH_MAX)
+    throw new AccountRefused('email-invalid', `"${text}" is not an e-mail address, such as ada@example.com.`);
+  return email;
+}
+
+/** Throws AccountRefused. */
+export function readName(text: string): string {
+  const name = text.trim();
+  if (name === '' || name.length > NAME_LENGTH_MAX || /\p{Cc}/u.test(name))
+    throw new AccountRefused('name-invalid', `A name is needed, of ${NAME_LENGTH_MAX} characters at most.`);
+  return name;
+}
+
+/** What only a person does: a key has no password, and no telephone. Throws AccountRefused. */
+export function personOf({ personId }: Actor): string {
+  if (personId === null)
+    throw new AccountRefused('sign-in-needed', 'An API key cannot do this: sign in instead.');
+  return personId;
+}

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { callHttp, fetchWithin, type HttpRequest } from './http.ts';
+import { openScopeNames, Scope } from './scope.ts';
+
+const CALLS = 10_000;
+const AT_ONCE = 200;
+
+let server: Server;
+let answer: (request: IncomingMessage, response: ServerResponse) => void;
+let scope: Scope;
+let port: number;
+
+before(async () => {
+  scope = Scope.root('test');
+  server = createServer((request, response) => answer(request, response));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  port = (server.address() as AddressInfo).port;
+});
+
+after(async () => {
+  scope.cancel();
+  server.close();
+  await once(server, 'close');
+  assert.deepEqual(openScopeNames(), []);
+});
+
+function call(of: Partial<HttpRequest> = {}, within = scope) {
+  const url = new URL(`http://127.0.0.1:${port}/v1/things?limit=3`);
+  return callHttp(within, {
+    method: 'GET',
+    url,
+    headers: {},
+    deadlineMs: 10_000,
+    responseBytesMax: 1_000,
+    ...of,
+  });
+}
+
+test('a call takes its method, path, headers and body there, and brings status, headers and body back', async () => {
+  const seen: unknown[] = [];
+  answer = async (request, response) => {
+    seen.push(request.method, request.url, request.headers.authorization, String(await body(request)));
+    response.writeHead(201, { 'X-Thing': 'a', 'Set-Cookie': ['b=1', 'c=2'] }).end('made');
+  };
+  const got = await call({ method: 'POST', headers: { Authorization: 'Bearer k' }, body: 'a=1' });
+  assert.deepEqual(seen, ['POST', '/v1/things?limit=3', 'Bearer k', 'a=1']);
+  assert.deepEqual([got.status, String(got.body)], [201, 'made']);
+  assert.deepEqual(
+    got.headers.filter(([name]) => /^(x-thing|set-cookie)$/i.test(name)).map(([, value]) => value),
+    ['a', 'b=1', 'c=2'],
+  );
+});
+
+test('an answer that is longer than its limit is not read to its end', async () => {
+  answer = (_request, response) => response.writeHead(200).end(Buffer.alloc(5_000));
+  await assert.rejects(call(), /^Error: 127\.0\.0\.1:\d+: the answer is longer than 1000 bytes$/);
+});
+
+test('a connection that is cut is an error without a code that invites to send again', async () => {
+  answer = (request) => request.socket.destroy();
+  await assert.rejects(call(), (error: Error) => {
+    assert.equal(Reflect.get(error, 'code'), undefined);
+    assert.equal(Reflect.get(Object(error.cause), 'code'), 'ECONNRESET');
+    return true;
+  });
+});
+
+test('an answer that breaks off is an error, and not a shorter answer', async () => {
+  answer = (request, response) => {
+    response.writeHead(200, { 'Content-Length': '100' }).write('only this');
+    setImmediate(() => request.socket.destroy());
+  };
+  await assert.rejects(call(), /127\.0\.0\.1/);
+});
+
+test('a server without a TLS certificate that can be trusted gets no request', async () => {
+  answer = () => assert.fail('it was asked');
+  await assert.rejects(call({ url: new URL(`https://127.0.0.1:${port}/`) }), /127\.0\.0\.1/);
+});
+
+test('an answer that comes a byte at a time ends when its time is up', async () => {
+  let dripping: NodeJS.Timeout | undefined;
+  answer = (_request, response) => {
+    response.writeHead(200);
+    dripping = setInterval(() => response.write('.'), 5);
+  };
+  await assert.rejects(call({ deadlineMs: 60 }), { name: 'ScopeEnded', kind: 'deadline' });
+  clearInterval(dripping);
+});
+
+test('a library that takes fetch is bound by the scope, and by the signal that it gives', async () => {
+  answer = async (request, response) => {
+    if (request.url === '/slow') return;
+    response.writeHead(402, { 'Request-Id': 'req_1' }).end(await body(request));
+  };
+  const fetch = fetchWithin(scope, { deadlineMs: 10_000, responseBytesMax: 1_000 });
+  const response = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: 'amount=5' });
+  assert.deepEqual([response.status, response.headers.get('request-id')], [402, 'req_1']);
+  assert.equal(await response.text(), 'amount=5');
+  const leaving = new AbortController();
+  const slow = fetch(`http://127.0.0.1:${port}/slow`, { signal: leaving.signal });
+  leaving.abort();
+  await assert.rejects(slow, { name: 'ScopeEnded', kind: 'cancelled' });
+});
+
+test('ten thousand calls to a server that never answers leave sockets, timers and heap as they were', async (t) => {
+  answer = () => {};
+  const late: number[] = [];
+  await manyCalls(AT_ONCE * 4, late);
+  const before = await quiet();
+  late.length = 0;
+  await manyCalls(CALLS, late);
+  const afterwards = await quiet();
+  late.sort((a, b) => a - b);
+  const p99 = late[Math.floor(late.length * 0.99)] ?? 0;
+  const grown = (afterwards.heapBytes - before.heapBytes) / 1024;
+  t.diagnostic(
+    `cut late by: median ${late[late.length >> 1]?.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; heap +${grown.toFixed(0)} KiB`,
+  );
+  assert.deepEqual(afterwards.resources, before.resources);
+  assert.equal(afterwards.connections, 0);
+  assert.ok(grown < 1024, `the heap grew by ${grown} KiB`);
+});
+
+/** Half of them are left by their caller, the others run out of time. */
+async function manyCalls(count: number, late: number[]): Promise<void> {
+  for (let done = 0; done < count; done += AT_ONCE)
+    await Promise.all(Array.from({ length: AT_ONCE }, (_, n) => (n % 2 ? leave(late) : outlast(late))));
+}
+
+async function leave(late: number[]): Promise<void> {
+  const caller = scope.child('caller');
+  const ended = call({}, caller).catch(() => performance.now());
+  await new Promise((resolve) => setTimeout(resolve, 15));
+  const left = performance.now();
+  caller.cancel('left');
+  late.push(Number(await ended) - left);
+}
+
+async function outlast(late: number[]): Promise<void> {
+  const due = performance.now() + 25;
+  const ended = call({ deadlineMs: 25 }).catch(() => performance.now());
+  late.push(Number(await ended) - due);
+}
+
+/** What is there when nothing is under way. */
+async function quiet() {
+  setFlagsFromString('--expose-gc');
+  const gc: () => void = runInNewContext('gc');
+  const connections = () => new Promise<number>((resolve) => server.getConnections((_, n) => resolve(n)));
+  for (let look = 0; look < 200 && (await connections()) > 0; look += 1)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let turn = 0; turn < 3; turn += 1) {
+    gc();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const resources = process
+    .getActiveResourcesInfo()
+    .filter((name) => /Timeout|TCP|Connect|GetAddr/.test(name));
+  return { resources, connections: await connections(), heapBytes: process.memoryUsage().heapUsed };
+}
+
+async function body(request: IncomingMessage): Promise<Buffer> {
+  return Buffer.concat(await request.toArray());
+}
