@@ -79,7 +79,8 @@ export async function finishKey(
   const rows = await tx.query(sql`
     UPDATE idempotency_key SET state = 'finished', lease_until = NULL, resource = NULL, status = ${response.status},
       headers = ${JSON.stringify(response.headers)}, body = ${response.body}
-    WHERE workspace_id = ${fence.workspaceId} AND key = ${fence.key} AND state <> 'finished' RETURNING key`);
+    WHERE workspace_id = ${fence.workspaceId} AND key = ${fence.key} AND epoch = ${fence.epoch}
+      AND state <> 'finished' RETURNING key`);
   return rows.length === 1;
 }
 
