@@ -7,7 +7,7 @@
  */
 import type { FastifyRequest } from 'fastify';
 import { type Principal, principalOfSession } from '../accounts/principal.ts';
-import { SESSION_COOKIE } from '../accounts/sessions.ts';
+import { sessionOf } from './cookies.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Problem } from './problem.ts';
 import type { Services } from './services.ts';
@@ -38,7 +38,7 @@ export function assertMay(principal: Principal, { scope }: Endpoint): void {
 
 async function authenticate(request: FastifyRequest, services: Services): Promise<Principal> {
   const { authorization } = request.headers;
-  const { database, metrics } = services;
+  const { config, database, metrics } = services;
   if (authorization !== undefined) {
     const key = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
     const principal = key === undefined ? null : await services.keyHolders.ask(key);
@@ -46,7 +46,7 @@ async function authenticate(request: FastifyRequest, services: Services): Promis
     metrics.authFailures.inc({ kind: 'key' });
     throw unauthenticated('The API key is not valid: it may be mistyped, revoked or expired.');
   }
-  const token = request.cookies[SESSION_COOKIE];
+  const token = sessionOf(request.cookies, config);
   if (token === undefined) throw unauthenticated('Send an API key: Authorization: Bearer camp_live_…');
   const principal = await principalOfSession(database, token);
   if (principal) return principal;

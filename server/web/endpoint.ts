@@ -10,7 +10,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { Static, TObject, TProperties, TSchema } from 'typebox';
+import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox';
 import type { Principal } from '../accounts/principal.ts';
 import type { Scope as Permission } from '../accounts/roles.ts';
 import type { Tx } from '../kernel/database.ts';
@@ -49,6 +49,7 @@ export interface ApiRequest<P = unknown, Q = unknown, B = unknown> {
   /** The body as it comes, of an endpoint with `upload`. */
   readonly upload: Readable;
   readonly headers: IncomingHttpHeaders;
+  readonly cookies: Readonly<Record<string, string | undefined>>;
   /** Of the client; of a trusted proxy's client when there is one. */
   readonly address: string;
   /** Who asks. Throws when the endpoint is public. */
@@ -71,6 +72,8 @@ interface Definition<P extends TProperties, Q extends TProperties, B extends TSc
   idempotency: 'none' | 'optional' | 'required';
   params?: P;
   query?: Q;
+  /** The query may have more than that: of addresses that somebody else makes up. */
+  hasOpenQuery?: boolean;
   body?: B;
   /** Media types of a body that is not read into memory. */
   upload?: readonly string[];
@@ -151,7 +154,7 @@ export function endpoint<
     run: undefined,
     ...definition,
     params: strict(definition.params ?? {}),
-    query: strict(definition.query ?? {}),
+    query: definition.hasOpenQuery ? Type.Object(definition.query ?? {}) : strict(definition.query ?? {}),
     // serve.ts calls it with what the definition's schemas have accepted, and with nothing else.
   } as Endpoint;
 }

@@ -2,6 +2,7 @@
  * Whatever was thrown, as a Problem. Errors that were made for people already are a sentence; the database's and our own
  * mistakes are logged, and the client learns only the request's id.
  */
+import { SignInBusy } from '../accounts/passwords.ts';
 import { type AccountRefusal, AccountRefused } from '../accounts/refused.ts';
 import { ImportRefused } from '../audience/import-refused.ts';
 import { CampaignUnsendable } from '../campaigns/draft-check.ts';
@@ -45,6 +46,7 @@ export function problemOf(error: unknown): Problem {
     return new Problem('refused', (error as Error).message);
   if (error instanceof AccountRefused)
     return new Problem(ACCOUNT_PROBLEMS[error.code] ?? 'refused', error.message);
+  if (error instanceof SignInBusy) return comeAgain('overloaded', error.message, AGAIN_MS);
   if (error instanceof LeaseLost)
     return comeAgain('idempotency-key-in-use', 'Another request has taken the key over.', AGAIN_MS);
   if (error instanceof ScopeEnded) return ofScope(error);

@@ -55,6 +55,21 @@ export const PROBLEMS = {
     title: 'The key or the role does not allow this',
     when: '`detail` names the scope that is missing.',
   },
+  'sign-in-refused': {
+    status: 403,
+    title: 'That is not who you are here',
+    when: 'The address, the password or the code is wrong; which one, nobody is told. Or the provider says so.',
+  },
+  'second-factor-needed': {
+    status: 403,
+    title: 'A code is needed too',
+    when: 'The password is right: send the same again, with a `code` of the authenticator or a recovery code.',
+  },
+  'no-workspace': {
+    status: 403,
+    title: 'You are in no workspace',
+    when: 'Nobody who may sign in is left without one unless they were removed: ask for an invitation.',
+  },
   'cross-site': {
     status: 403,
     title: 'The request came from another site',

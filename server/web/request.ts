@@ -49,6 +49,10 @@ export class Asked implements ApiRequest {
     return this.#request.headers;
   }
 
+  get cookies(): Readonly<Record<string, string | undefined>> {
+    return this.#request.cookies;
+  }
+
   get address(): string {
     return this.#request.ip;
   }

@@ -17,6 +17,7 @@ import { newId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import { RateLimits } from '../kernel/rate-limits.ts';
 import { Scope } from '../kernel/scope.ts';
+import { loadSecrets } from '../kernel/secrets.ts';
 import { answerOf, render } from './answer.ts';
 import { readBodies } from './body.ts';
 import { Coalesced } from './coalesce.ts';
@@ -72,6 +73,7 @@ export async function startWeb({
   drainMs = DRAIN_MS_MAX,
 }: WebOptions): Promise<Web> {
   const billing = await openBilling(config, { database, log, respond });
+  const secrets = await loadSecrets(database, config.secret);
   const routes = billing ? [...always, ...BILLING_ROUTES] : always;
   const serving = Scope.root('serving');
   const requests = Scope.root('requests');
@@ -80,7 +82,19 @@ export async function startWeb({
   const limits = new RateLimits(database);
   const openApi = openApiOf(routes, config.publicUrl);
   const keyHolders = new Coalesced((key) => principalOfKey(database, key));
-  const services = { config, database, log, keyHolders, limits, load, metrics, openApi, billing, serving };
+  const services = {
+    config,
+    database,
+    secrets,
+    log,
+    keyHolders,
+    limits,
+    load,
+    metrics,
+    openApi,
+    billing,
+    serving,
+  };
   const app = await createApp(services);
   for (const route of routes) mount(app, route, { services, requests, checkAnswers });
   for (const [path, methods] of methodsOf(routes)) refuseOthers(app, path, methods);

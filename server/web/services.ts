@@ -6,6 +6,7 @@ import type { Database } from '../kernel/database.ts';
 import type { Log } from '../kernel/log.ts';
 import type { RateLimits } from '../kernel/rate-limits.ts';
 import type { Scope } from '../kernel/scope.ts';
+import type { Secrets } from '../kernel/secrets.ts';
 import type { Coalesced } from './coalesce.ts';
 import type { Load } from './load.ts';
 import type { Metrics } from './metrics.ts';
@@ -14,6 +15,8 @@ import type { OpenApi } from './openapi.ts';
 export interface Services {
   readonly config: Config;
   readonly database: Database;
+  /** Seals what is kept of other people's secrets. */
+  readonly secrets: Secrets;
   readonly log: Log;
   /** By what was presented: requests of one busy key share their look at it. */
   readonly keyHolders: Coalesced<Principal | null>;

@@ -1,10 +1,11 @@
 /**
- * Invoices while everything is killed that can be. First they are settled by twenty processes that die in the middle of it,
- * and rendered and mailed by workers that die too. Then many wait to be mailed when the worker and Postgres are killed.
- * In the end the books are compared: numbers without a gap, one mail for each, and what somebody else's program reads in
- * the PDFs.
+ * `npm run test:invoices`: invoices while everything is killed that can be. First they are settled by twenty processes
+ * that die in the middle of it, and rendered and mailed by workers that die too. Then many wait to be mailed when the
+ * worker and Postgres are killed. In the end the books are compared: numbers without a gap, one mail for each, and what
+ * somebody else's program reads in the PDFs.
  *
- *     scripts/node test/charges/invoices.ts [--json] [--seed N]
+ *       --json             the last line of standard output is one JSON object
+ *       --seed N           the same choices again
  *       --invoices N       settled while processes are killed; 1000 by default
  *       --kills N          of the settling processes; 100 by default
  *       --worker-kills N   of the workers meanwhile; 10 by default

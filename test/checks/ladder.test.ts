@@ -8,6 +8,7 @@ const LADDER = [
   'cli',
   'sandbox',
   'web',
+  'webhooks',
   'billing',
   'campaigns',
   'audience',
