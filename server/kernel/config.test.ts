@@ -35,6 +35,7 @@ test('Camp starts without any setting', () => {
     addressPerSecond: 2_000,
     keyPerSecond: 2_000,
     workspacePerSecond: 5_000,
+    webhookNetworks: [],
     billing: 'off',
     billingPrices: '10000=10.00 EUR',
     stripeSecretKey: undefined,

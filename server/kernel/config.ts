@@ -22,7 +22,11 @@ export class ConfigError extends Error {
 export const SETTINGS = {
   databaseUrl: text('DATABASE_URL', 'Postgres 15 to 18; without it Camp starts one of its own', undefined),
   smtpUrl: text('SMTP_URL', 'the relay: smtp://user:password@host:port', undefined),
-  publicUrl: url('CAMP_PUBLIC_URL', 'origin of tracked links and unsubscribe pages', 'http://localhost:8080'),
+  publicUrl: url(
+    'CAMP_PUBLIC_URL',
+    'where browsers find Camp: origin of links and pages; https makes cookies secure',
+    'http://localhost:8080',
+  ),
   postalAddress: text(
     'CAMP_POSTAL_ADDRESS',
     'where the sender can be reached by post; {{ postal_address }} in a template prints it',
@@ -97,6 +101,10 @@ export const SETTINGS = {
     '5000',
     1,
     1_000_000,
+  ),
+  webhookNetworks: addresses(
+    'CAMP_WEBHOOK_NETWORKS',
+    'networks of your own that webhooks may reach, also without TLS: 10.0.0.0/8 192.0.2.1',
   ),
   billing: oneOf('BILLING', ['on', 'off'], 'off', 'workspaces buy the credits that they send with'),
   billingPrices: text(

@@ -96,6 +96,21 @@ for (const pipeline of [false, true])
         assert.deepEqual(await listsOf(workspaceId), []);
       });
 
+      test('what was asked for beside a statement that fails is not done by itself', async () => {
+        const workspaceId = newId();
+        const others: Promise<unknown>[] = [];
+        const work = database.withWorkspace(workspaceId, async (tx) => {
+          const failing = tx.query(sql`SELECT 1 / 0`);
+          others.push(addList(tx, workspaceId, 'second'), addList(tx, workspaceId, 'third'));
+          await Promise.all([failing, ...others]);
+        });
+        await assert.rejects(work, { code: '22012' });
+        // Refused by us, or by Postgres in the transaction that has failed; never run on their own.
+        for (const other of others)
+          await assert.rejects(other, /after the end of its transaction|current transaction is aborted/);
+        assert.deepEqual(await listsOf(workspaceId), []);
+      });
+
       test('a mistake in our own code takes everything back', async () => {
         const workspaceId = newId();
         const work = database.withWorkspace(workspaceId, async (tx) => {

@@ -117,7 +117,7 @@ export class Database {
     const onError = () => {};
     client.on('error', onError);
     const run = this.#prepare ? runNamed : runUnnamed;
-    const { tx, end } = transactionOn(client, run, scope);
+    const { tx, end } = transactionOn(client, run, { scope, inTurn: !this.#pipeline });
     const begun = client.query(`${beginWithin(scope)}; ${context}`);
     begun.catch(() => {});
     let broken: Error | undefined;
@@ -163,19 +163,30 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** `end` closes the transaction to further statements and gives those that were kept for the COMMIT. */
 type Run = (client: pg.PoolClient, statement: Sql) => Promise<pg.QueryResult>;
 
-function transactionOn(client: pg.PoolClient, run: Run, scope: Scope | undefined): { tx: Tx; end(): Sql[] } {
+function transactionOn(
+  client: pg.PoolClient,
+  run: Run,
+  { scope, inTurn }: { scope: Scope | undefined; inTurn: boolean },
+): { tx: Tx; end(): Sql[] } {
   const atCommit: Sql[] = [];
   let ended = false;
+  let last: Promise<unknown> = Promise.resolve();
   const assertOpen = () => {
     if (ended) throw new Error('a statement came after the end of its transaction');
     scope?.throwIfEnded();
+  };
+  const runOpen = (statement: Sql) => {
+    assertOpen();
+    return run(client, statement);
   };
   const tx: Tx = {
     client,
     async query<Row>(statement: Sql): Promise<Row[]> {
       assertOpen();
-      const result = await run(client, statement);
-      return result.rows as Row[];
+      const answer = inTurn ? last.then(() => runOpen(statement)) : run(client, statement);
+      // Who does not pipeline takes the next statement when the one before is answered.
+      last = answer.catch(() => {});
+      return (await answer).rows as Row[];
     },
     atCommit(statement: Sql): void {
       assertOpen();
@@ -249,6 +260,20 @@ const RETRYABLE_SQLSTATES = new Set(['40001', '40P01', '57014', '55P03']);
 export function isRetryable(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : '';
   return RETRYABLE_SQLSTATES.has(String(code)) || isStalePlan(error) || isDatabaseAway(error);
+}
+
+const QUERY_CANCELED = '57014';
+
+/** The statement took longer than it may. The same may well happen again. */
+export function isStatementTimeout(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === QUERY_CANCELED;
+}
+
+const UNIQUE_VIOLATION = '23505';
+
+/** There is a row with this key already; the transaction can only be rolled back. */
+export function isUniqueViolation(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION;
 }
 
 /** A migration changed what a named statement gives. */

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { callHttp, fetchWithin, type HttpRequest } from './http.ts';
@@ -10,6 +13,8 @@ import { openScopeNames, Scope } from './scope.ts';
 
 const CALLS = 10_000;
 const AT_ONCE = 200;
+/** Whom the test's certificate is for. */
+const CERTIFIED = 'mx1.acme.example';
 
 let server: Server;
 let answer: (request: IncomingMessage, response: ServerResponse) => void;
@@ -30,6 +35,10 @@ after(async () => {
   await once(server, 'close');
   assert.deepEqual(openScopeNames(), []);
 });
+
+function certificate(name: string): string {
+  return readFileSync(new URL(`../../test/support/certificates/${name}`, import.meta.url), 'utf8');
+}
 
 function call(of: Partial<HttpRequest> = {}, within = scope) {
   const url = new URL(`http://127.0.0.1:${port}/v1/things?limit=3`);
@@ -63,6 +72,23 @@ test('an answer that is longer than its limit is not read to its end', async () 
   await assert.rejects(call(), /^Error: 127\.0\.0\.1:\d+: the answer is longer than 1000 bytes$/);
 });
 
+test('a longer answer can be cut at its limit, and then the rest is not waited for', async () => {
+  answer = (_request, response) => response.writeHead(200).write('x'.repeat(5_000));
+  const got = await call({ cut: true, responseBytesMax: 10 });
+  assert.deepEqual([got.status, String(got.body)], [200, 'xxxxxxxxxx']);
+});
+
+test('a call goes to the address that was found for its host, and says the host', async () => {
+  let host: string | undefined;
+  answer = (request, response) => {
+    host = request.headers.host;
+    response.end();
+  };
+  const url = new URL(`http://nowhere.invalid:${port}/`);
+  assert.equal((await call({ url, address: '127.0.0.1' })).status, 200);
+  assert.equal(host, `nowhere.invalid:${port}`);
+});
+
 test('a connection that is cut is an error without a code that invites to send again', async () => {
   answer = (request) => request.socket.destroy();
   await assert.rejects(call(), (error: Error) => {
@@ -80,9 +106,28 @@ test('an answer that breaks off is an error, and not a shorter answer', async ()
   await assert.rejects(call(), /127\.0\.0\.1/);
 });
 
-test('a server without a TLS certificate that can be trusted gets no request', async () => {
-  answer = () => assert.fail('it was asked');
-  await assert.rejects(call({ url: new URL(`https://127.0.0.1:${port}/`) }), /127\.0\.0\.1/);
+test('over TLS only a server with a certificate for its name, from who is trusted, gets the request', async () => {
+  const system = getCACertificates('default');
+  setDefaultCACertificates([...system, certificate('authority.crt')]);
+  const asked = { good: 0, misnamed: 0, expired: 0, forged: 0 };
+  for (const name of Object.keys(asked) as (keyof typeof asked)[]) {
+    const cert = certificate(name === 'good' ? 'acme.crt' : `${name}.crt`);
+    const secure = createSecureServer({ cert, key: certificate('acme.key') }, (_request, response) => {
+      asked[name] += 1;
+      response.end('hello');
+    });
+    secure.listen(0, '127.0.0.1');
+    await once(secure, 'listening');
+    const { port: securePort } = secure.address() as AddressInfo;
+    const url = new URL(`https://${CERTIFIED}:${securePort}/`);
+    const heard = call({ url, address: '127.0.0.1' });
+    if (name === 'good') assert.equal(String((await heard).body), 'hello');
+    else await assert.rejects(heard, /certificate|altnames/i);
+    secure.close();
+    await once(secure, 'close');
+  }
+  setDefaultCACertificates(system);
+  assert.deepEqual(asked, { good: 1, misnamed: 0, expired: 0, forged: 0 });
 });
 
 test('an answer that comes a byte at a time ends when its time is up', async () => {

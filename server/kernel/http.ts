@@ -18,9 +18,13 @@ export interface HttpRequest {
   url: URL;
   headers: Readonly<Record<string, string>>;
   body?: string | Uint8Array;
+  /** An IP address that its host was found to have: the call goes there, and the name is not asked for again. */
+  address?: string;
   /** For everything, from DNS to the last byte. */
   deadlineMs: number;
   responseBytesMax: number;
+  /** A longer answer is cut there; else it is an error. */
+  cut?: boolean;
 }
 
 export interface HttpResponse {
@@ -36,7 +40,7 @@ export async function callHttp(scope: Scope, request: HttpRequest): Promise<Http
   scope.throwIfEnded();
   const call = scope.child(`${method} ${url.host}`, { deadlineMs });
   try {
-    return await exchange(await dial(call, url, deadlineMs), request);
+    return await exchange(await dial(call, request), request);
   } catch (error) {
     call.throwIfEnded();
     // Its `code` is not ours: a client that sees ECONNRESET may send the request again by itself.
@@ -46,10 +50,11 @@ export async function callHttp(scope: Scope, request: HttpRequest): Promise<Http
   }
 }
 
-async function dial(call: Scope, url: URL, connectMs: number): Promise<Socket> {
+async function dial(call: Scope, { url, address, deadlineMs }: HttpRequest): Promise<Socket> {
   const isSecure = url.protocol === 'https:';
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  const socket = await connect(call, { host, port: Number(url.port || (isSecure ? 443 : 80)), connectMs });
+  const port = Number(url.port || (isSecure ? 443 : 80));
+  const socket = await connect(call, { host: address ?? host, port, connectMs: deadlineMs });
   return isSecure ? encrypt(socket, host) : socket;
 }
 
@@ -64,7 +69,10 @@ function encrypt(socket: Socket, host: string): Promise<Socket> {
   });
 }
 
-function exchange(socket: Socket, { method, url, headers, body, responseBytesMax }: HttpRequest) {
+function exchange(
+  socket: Socket,
+  { method, url, headers, body, responseBytesMax, cut = false }: HttpRequest,
+) {
   return new Promise<HttpResponse>((resolve, reject) => {
     const outgoing = httpRequest({
       createConnection: () => socket,
@@ -73,26 +81,27 @@ function exchange(socket: Socket, { method, url, headers, body, responseBytesMax
       path: url.pathname + url.search,
       headers: { host: url.host, connection: 'close', ...headers },
     });
-    outgoing.once('response', (incoming) => read(incoming, responseBytesMax).then(resolve, reject));
+    outgoing.once('response', (incoming) => read(incoming, responseBytesMax, cut).then(resolve, reject));
     outgoing.on('error', reject);
     outgoing.end(body);
   });
 }
 
-async function read(incoming: IncomingMessage, bytesMax: number): Promise<HttpResponse> {
+async function read(incoming: IncomingMessage, bytesMax: number, cut: boolean): Promise<HttpResponse> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of incoming) {
     bytes += chunk.length;
-    if (bytes > bytesMax) throw new Error(`the answer is longer than ${bytesMax} bytes`);
+    if (bytes > bytesMax && !cut) throw new Error(`the answer is longer than ${bytesMax} bytes`);
     chunks.push(chunk);
+    if (cut && bytes >= bytesMax) break;
   }
   const { statusCode: status = 0, rawHeaders } = incoming;
   const headers = Array.from({ length: rawHeaders.length / 2 }, (_, index): [string, string] => [
     rawHeaders[index * 2] ?? '',
     rawHeaders[index * 2 + 1] ?? '',
   ]);
-  return { status, headers, body: Buffer.concat(chunks) };
+  return { status, headers, body: Buffer.concat(chunks).subarray(0, bytesMax) };
 }
 
 /** As the `fetch` that libraries take, over a scope: of its options method, headers, body and signal are heard. */

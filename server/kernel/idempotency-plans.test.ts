@@ -42,13 +42,14 @@ test('a key is claimed along its own, and whoever owns it writes along it', asyn
   assert.match(claim, /Index Scan using idempotency_key_pkey on idempotency_key/, claim);
   const response = { status: 201, headers: {}, body: Buffer.alloc(0) };
   for (const write of [
+    (spy: Tx) => queries.takenKeys(spy, workspaceId, [newId(), newId(), newId()]),
     (spy: Tx) => queries.renewKey(spy, fence, 30_000),
     (spy: Tx) => queries.setRecoveryPoint(spy, fence, 'paid'),
     (spy: Tx) => queries.finishKey(spy, fence, response),
     (spy: Tx) => queries.parkKey(spy, fence, '/v1/payments/1'),
     (spy: Tx) => queries.releaseKey(spy, fence),
   ])
-    assert.match(await planOf(write), /Index Scan using idempotency_key_pkey on idempotency_key/);
+    assert.match(await planOf(write), /Index (Only )?Scan using idempotency_key_pkey on idempotency_key/);
 });
 
 test('old keys are found by their age, the oldest first, and nothing is sorted', async () => {

@@ -8,6 +8,8 @@
  *       ├─▶ replay: status, headers and body as they were written, to the byte
  *       └─▶ mismatch · in-flight · unknown
  *
+ * What is one short transaction needs no owner: `keepAnswers` writes key and answer together, with the effect.
+ *
  * An owner has a lease and an epoch. Every write names the epoch, and touches no row when somebody else has taken the key
  * over: then LeaseLost is thrown in the owner's transaction, and its effect is rolled back with it. What failed on our
  * side (5xx, out of time, the client left) is never stored: a stored 500 makes clients change their keys, and that is how
@@ -150,7 +152,26 @@ function assertOwned({ key, epoch }: HeldKey, owned: boolean): void {
   if (!owned) throw new LeaseLost(`idempotency key ${key}, epoch ${epoch}`);
 }
 
-/** Forgets what is older than 72 hours, a batch a transaction; for a job that runs every minute. Gives how many. */
+export interface Answered {
+  key: string;
+  fingerprint: Buffer;
+  response: StoredResponse;
+}
+
+/** Those of the keys that somebody has or had: their requests go the way that begins with `claim`. */
+export function takenKeys(tx: Tx, workspaceId: string, keys: readonly string[]): Promise<string[]> {
+  return queries.takenKeys(tx, workspaceId, keys);
+}
+
+/**
+ * Claims keys and finishes them in one: for effects and answers that are made in this transaction alone, so that nobody ever
+ * sees a key without its answer. The last statement before the COMMIT, which fails unless all of them are new.
+ */
+export function keepAnswers(tx: Tx, workspaceId: string, answered: readonly Answered[]): void {
+  if (answered.length > 0) queries.insertFinishedKeys(tx, workspaceId, answered);
+}
+
+/** Forgets what is older than 72 hours, a batch a transaction; for a job. Gives how many. */
 export async function purgeKeys(database: Database, workspaceId: string): Promise<number> {
   for (let purged = 0; ; ) {
     const batch = await database.withWorkspace(workspaceId, (tx) =>

@@ -6,7 +6,7 @@
  * the effect: a worker that was declared dead meanwhile gets LeaseLost there, and its effect is rolled back.
  */
 import { type Backoff, backoffMs } from './backoff.ts';
-import { type Database, isRetryable, type Tx } from './database.ts';
+import { type Database, isRetryable, isStatementTimeout, type Tx } from './database.ts';
 import { newId } from './ids.ts';
 import { ClaimLoop, type LaneReader } from './lanes.ts';
 import type { Log } from './log.ts';
@@ -136,7 +136,15 @@ export class JobRunner {
       attempt: job.attempt,
     };
     const outcome = await this.#handle(job, fence);
+    if (outcome !== 'lost') this.#tellIfDead(job, outcome);
     if (outcome === 'lost' || !(await this.#write(fence, job, outcome))) await this.#countZombie(job);
+  }
+
+  /** Nobody else will: a dead job is kept for a week and run by nobody. */
+  #tellIfDead(job: ClaimedJob, outcome: JobOutcome): void {
+    if (outcome.kind !== 'failed' || nextRun(job, outcome)) return;
+    const { id, kind, key } = job;
+    this.#options.log.error({ event: 'job_dead', job: id, kind, key, error: outcome.error });
   }
 
   async #handle(job: ClaimedJob, fence: JobFence): Promise<JobOutcome | 'lost'> {
@@ -157,7 +165,8 @@ export class JobRunner {
     } catch (error) {
       if (error instanceof LeaseLost) return 'lost';
       const interrupted = error instanceof ScopeEnded && scope.ended;
-      if (interrupted || isRetryable(error)) return { kind: 'again', afterMs: WRITE_RETRY_MS };
+      if (interrupted || (isRetryable(error) && !isStatementTimeout(error)))
+        return { kind: 'again', afterMs: WRITE_RETRY_MS };
       log.error({ event: 'job_failed', kind: job.kind, err: error });
       return { kind: 'failed', error: error instanceof Error ? error.message : String(error) };
     }

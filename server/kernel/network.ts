@@ -1,6 +1,7 @@
 /** The only door to the network: every socket belongs to a Scope and is destroyed when the scope ends. */
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { isIP, connect as netConnect, type Socket } from 'node:net';
+import { isPublicAddress, lookupPublic, NotPublic } from './public-address.ts';
 import type { Scope } from './scope.ts';
 
 export interface ConnectOptions {
@@ -10,6 +11,8 @@ export interface ConnectOptions {
   connectMs: number;
   /** Source address, when the route names one. */
   localAddress?: string;
+  /** Refuses every address that is not the public internet's. */
+  publicOnly?: boolean;
 }
 
 /**
@@ -18,10 +21,16 @@ export interface ConnectOptions {
  */
 export async function connect(scope: Scope, options: ConnectOptions): Promise<Socket> {
   scope.throwIfEnded();
+  const { host, port, localAddress, publicOnly = false } = options;
+  if (publicOnly && isIP(host) !== 0 && !isPublicAddress(host)) throw new NotPublic(host);
   const attempt = scope.child(`connect ${options.host}:${options.port}`, { deadlineMs: options.connectMs });
   return new Promise<Socket>((resolve, reject) => {
-    const { host, port, localAddress } = options;
-    const socket = netConnect(localAddress ? { host, port, localAddress } : { host, port });
+    const socket = netConnect({
+      host,
+      port,
+      ...(localAddress && { localAddress }),
+      ...(publicOnly && { lookup: lookupPublic }),
+    });
     socket.setNoDelay(true);
     const stopWaiting = attempt.onEnd((reason) => settle(() => reject(reason), true));
     const onError = (error: Error) => settle(() => reject(error), true);

@@ -34,9 +34,30 @@ export function deleteGate(tx: Tx, of: GateKey) {
   return tx.query(sql`DELETE FROM lane_gate WHERE workspace_id = ${of.workspaceId} AND key = ${of.key}`);
 }
 
-export function setGateTimes(tx: Tx, of: GateKey, opensAt: Date, closesAt: Date) {
+/** The next opening of a gate whose last one is over; somebody may have given it other times meanwhile. */
+export function renewGateTimes(
+  tx: Tx,
+  of: GateKey,
+  { opensAt, closesAt }: { opensAt: Date; closesAt: Date },
+) {
   return tx.query(sql`UPDATE lane_gate SET opens_at = ${opensAt}, closes_at = ${closesAt}
-    WHERE workspace_id = ${of.workspaceId} AND key = ${of.key}`);
+    WHERE workspace_id = ${of.workspaceId} AND key = ${of.key} AND closes_at <= now()`);
+}
+
+/** Null: from ever, or for ever. */
+export function setGateTimes(tx: Tx, of: GateKey, { opensAt, closesAt }: Pick<Gate, 'opensAt' | 'closesAt'>) {
+  return tx.query(sql`
+    INSERT INTO lane_gate (workspace_id, key, opens_at, closes_at)
+    VALUES (${of.workspaceId}, ${of.key}, coalesce(${opensAt}::timestamptz, '-infinity'),
+      coalesce(${closesAt}::timestamptz, 'infinity'))
+    ON CONFLICT (workspace_id, key) DO UPDATE SET opens_at = excluded.opens_at, closes_at = excluded.closes_at`);
+}
+
+/** Null: as fast as can be. A row is changed in place: whoever waits for its lock keeps to the new pace. */
+export function setGatePace(tx: Tx, of: GateKey, perHour: number | null) {
+  return tx.query(sql`
+    INSERT INTO lane_gate (workspace_id, key, per_hour) VALUES (${of.workspaceId}, ${of.key}, ${perHour})
+    ON CONFLICT (workspace_id, key) DO UPDATE SET per_hour = excluded.per_hour`);
 }
 
 export interface GateState {

@@ -48,6 +48,36 @@ export async function claimKey(
   return row;
 }
 
+/** Those of these keys that somebody has or had. Index: idempotency_key_pkey. */
+export async function takenKeys(tx: Tx, workspaceId: string, keys: readonly string[]): Promise<string[]> {
+  const rows = await tx.query<{ key: string }>(sql`
+    SELECT key FROM idempotency_key WHERE workspace_id = ${workspaceId} AND key = ANY (${keys}::text[])`);
+  return rows.map(({ key }) => key);
+}
+
+/**
+ * Keys with their answers. One that is not new fails the transaction. It waits for whoever is just taking one of them, in the
+ * order of the keys: one order of locks for all.
+ */
+export function insertFinishedKeys(
+  tx: Tx,
+  workspaceId: string,
+  answered: readonly {
+    key: string;
+    fingerprint: Buffer;
+    response: { status: number; headers: Readonly<Record<string, string>>; body: Buffer };
+  }[],
+): void {
+  tx.atCommit(sql`
+    INSERT INTO idempotency_key (workspace_id, state, key, fingerprint, status, headers, body)
+    SELECT ${workspaceId}, 'finished', t.key, t.fingerprint, t.status, t.headers, t.body
+    FROM unnest(${answered.map(({ key }) => key)}::text[], ${answered.map(({ fingerprint }) => fingerprint)}::bytea[],
+      ${answered.map(({ response }) => response.status)}::smallint[],
+      ${answered.map(({ response }) => JSON.stringify(response.headers))}::json[],
+      ${answered.map(({ response }) => response.body)}::bytea[]) AS t(key, fingerprint, status, headers, body)
+    ORDER BY t.key`);
+}
+
 export interface KeyFence {
   workspaceId: string;
   key: string;

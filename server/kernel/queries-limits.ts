@@ -41,9 +41,11 @@ export function takeFromLimits(tx: Tx, takes: readonly Take[]) {
       spent_until + interval '1 s' / per_second - now()))::float8 AS "waitMs"`);
 }
 
-/** Those of which nothing is spent any more are as if they were not there. */
+/** Those of which nothing is spent any more are as if they were not there. One that is being taken from is passed by. */
 export function deleteUnspentLimits(tx: Tx) {
-  return tx.query(
-    sql`DELETE FROM rate_limit WHERE spent_until < now() - burst / per_second * interval '1 s'`,
-  );
+  return tx.query(sql`
+    WITH unspent AS MATERIALIZED (
+      SELECT name FROM rate_limit WHERE spent_until < now() - burst / per_second * interval '1 s'
+      FOR UPDATE SKIP LOCKED)
+    DELETE FROM rate_limit r USING unspent WHERE r.name = unspent.name`);
 }

@@ -104,3 +104,11 @@ test('limits of which nothing is spent are forgotten, and those that are spent a
   );
   assert.deepEqual(left, [{ name: spent.name }]);
 });
+
+test('a request whose limits came when there was no more room for names is admitted, at the price of one', async () => {
+  const [first, second] = [slowLimit(2), slowLimit(2)];
+  const limits = new RateLimits(db.database, { namesMax: 1 });
+  assert.deepEqual(await limits.admit([first, second]), { kind: 'admitted' });
+  assert.deepEqual(await limits.admit([second, first]), { kind: 'admitted' });
+  assert.equal((await limits.admit([first])).kind, 'limited');
+});

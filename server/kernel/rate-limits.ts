@@ -42,34 +42,41 @@ const ADMITTED: Admission = { kind: 'admitted' };
 
 export class RateLimits {
   readonly #database: Database;
+  readonly #namesMax: number;
   readonly #shares = new Map<string, Share>();
+  /** How many names there are when old ones are looked for again. */
+  #crowd: number;
   #asked: { takes: Take[]; taken: Promise<Map<string, Taken>> } | undefined;
 
-  constructor(database: Database) {
+  constructor(database: Database, { namesMax = NAMES_MAX } = {}) {
     this.#database = database;
+    this.#namesMax = namesMax;
+    this.#crowd = namesMax;
   }
 
   /** Spends one of each limit, or, when one of them is spent, none. */
   async admit(limits: readonly Limit[]): Promise<Admission> {
-    const shares = limits.map((limit) => this.#shareOf(limit.name));
+    // A share that makes room for others while it is asked for here is still the one that is filled and spent here.
+    const held = limits.map((limit) => ({ limit, share: this.#shareOf(limit.name) }));
     for (;;) {
       const now = performance.now();
-      const refused = shares.findIndex((share) => share.refusedUntil > now && share.left < 1);
-      const [limit, share] = [limits[refused], shares[refused]];
-      if (limit && share)
+      const refused = held.find(({ share }) => share.refusedUntil > now && share.left < 1);
+      if (refused) {
+        const { limit, share } = refused;
         return { kind: 'limited', name: limit.name, retryAfterMs: Math.ceil(share.refusedUntil - now) };
-      const empty = limits.filter((_, at) => !hasOne(shares[at], now));
+      }
+      const empty = held.filter(({ share }) => !hasOne(share, now));
       if (empty.length === 0) break;
-      await Promise.all(empty.map((one) => this.#refill(one)));
+      await Promise.all(empty.map(({ limit, share }) => this.#refill(limit, share)));
     }
-    for (const share of shares) share.left -= 1;
+    for (const { share } of held) share.left -= 1;
     return ADMITTED;
   }
 
   #shareOf(name: string): Share {
     const known = this.#shares.get(name);
     if (known) return known;
-    if (this.#shares.size >= NAMES_MAX) this.#forgetOld();
+    if (this.#shares.size >= this.#crowd) this.#forgetOld();
     const share: Share = { left: 0, until: 0, refusedUntil: 0, taking: undefined };
     this.#shares.set(name, share);
     return share;
@@ -79,11 +86,12 @@ export class RateLimits {
     const now = performance.now();
     for (const [name, share] of this.#shares)
       if (share.until < now && share.refusedUntil < now && !share.taking) this.#shares.delete(name);
+    // Twice as many before the next look, so that a crowd of newcomers does not cost a look each.
+    this.#crowd = Math.max(this.#namesMax, 2 * this.#shares.size);
   }
 
   /** All who find it empty wait for the same refill. */
-  #refill(limit: Limit): Promise<void> {
-    const share = this.#shareOf(limit.name);
+  #refill(limit: Limit, share: Share): Promise<void> {
     share.taking ??= this.#take(limit, share).finally(() => {
       share.taking = undefined;
     });
@@ -121,15 +129,15 @@ export class RateLimits {
   }
 }
 
-function hasOne(share: Share | undefined, now: number): boolean {
-  return share !== undefined && share.left >= 1 && share.until > now;
+function hasOne(share: Share, now: number): boolean {
+  return share.left >= 1 && share.until > now;
 }
 
 function nextTick(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Forgets limits of which nothing is spent; for a job that runs every minute. */
+/** Forgets limits of which nothing is spent; for a job. */
 export async function purgeRateLimits(database: Database): Promise<void> {
   await database.withSystem((tx) => deleteUnspentLimits(tx));
 }
