@@ -15,6 +15,7 @@ import { invite } from './invitations.ts';
 import { createKey } from './keys.ts';
 import { beginOidc } from './oidc.ts';
 import { addProvider } from './oidc-providers.ts';
+import { resetHandlers } from './password-reset.ts';
 import { principalOfKey, principalOfSession } from './principal.ts';
 import { beginSecondFactor, enableSecondFactor } from './second-factor.ts';
 import { signIn } from './sign-in.ts';
@@ -59,6 +60,7 @@ async function makeOneOfEach(): Promise<Record<string, string>> {
   );
   assert.ok(begun.kind === 'begun');
   const { searchParams } = new URL(begun.url);
+  const reset = await resetToken(first.email);
   const wrong = { email: 'ada@example.com', password: 'a typing mistake of mine' };
   await signIn({ database, secrets, scope, origin }, wrong);
   return {
@@ -73,11 +75,27 @@ async function makeOneOfEach(): Promise<Record<string, string>> {
     ...Object.fromEntries(recoveryCodes.map((recovery, n) => [`recovery code ${n}`, recovery])),
     'API key': key,
     invitation: invited.token,
+    'link for a new password': reset,
     'client secret': clientSecret,
     'cookie of a provider': begun.cookie,
     state: searchParams.get('state') ?? '',
     nonce: searchParams.get('nonce') ?? '',
   };
+}
+
+/** Of the link in a letter that is not kept here. */
+async function resetToken(email: string): Promise<string> {
+  const { database } = db;
+  let token = '';
+  const linkOf = (made: string) => {
+    token = made;
+    return '';
+  };
+  const handlers = resetHandlers({ post: async () => true, linkOf });
+  const job = { scope, database, workspaceId: '', key: null, args: { email }, failures: 0 };
+  const outcome = await handlers['password.reset']?.({ ...job, fence: async () => {} });
+  assert.deepEqual(outcome, { kind: 'done' });
+  return token;
 }
 
 /** Every row of every table, each as the role and the workspace that may read it. */
@@ -118,6 +136,7 @@ test('a dump of all tables has no password, key, token or code in it, in any spe
     'recovery_code',
     'oidc_flow',
     'audit_entry',
+    'password_reset',
   ])
     assert.ok(text.includes(`${table}: {`), `${table} is in the dump`);
   assert.ok(text.includes('$argon2id$'));

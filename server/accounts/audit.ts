@@ -13,6 +13,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Database, Tx } from '../kernel/database.ts';
+import type { Scope } from '../kernel/scope.ts';
 import type { Actor } from './principal.ts';
 import * as queries from './queries-audit.ts';
 import { AccountRefused } from './refused.ts';
@@ -75,6 +76,28 @@ export function listAudit(
   );
 }
 
+type AuditPage = (queries.AuditEntry & { hash: Buffer })[];
+
+/** The whole log with its hashes, oldest first, a page at a time: no transaction waits for whoever reads. */
+export async function* exportAudit(
+  database: Database,
+  workspaceId: string,
+  scope: Scope,
+): AsyncGenerator<AuditPage> {
+  let last: number | null = null;
+  for (;;) {
+    const after: number | null = last;
+    const page: AuditPage = await database.readWorkspace(
+      workspaceId,
+      (tx) => queries.auditPageUp(tx, workspaceId, after, ENTRIES_PER_PAGE),
+      scope,
+    );
+    if (page.length > 0) yield page;
+    if (page.length < ENTRIES_PER_PAGE) return;
+    last = page.at(-1)?.position ?? null;
+  }
+}
+
 /** How long a log is, and its last hash in hex: what to note elsewhere. */
 export interface AuditHead {
   entries: number;
@@ -93,8 +116,9 @@ export function verifyAuditLog(
   database: Database,
   workspaceId: string,
   noted?: AuditHead,
+  scope?: Scope,
 ): Promise<AuditVerdict> {
-  return database.readWorkspace(workspaceId, async (tx) => {
+  const work = async (tx: Tx): Promise<AuditVerdict> => {
     let previous: Buffer = Buffer.alloc(0);
     let last = 0;
     for (;;) {
@@ -114,7 +138,8 @@ export function verifyAuditLog(
     const isWhole = entries === last && hash.equals(previous) && last >= (noted?.entries ?? 0);
     if (!isWhole) return { kind: 'tampered', position: last + 1, reason: 'the end of the log is missing' };
     return { kind: 'intact', head: { entries, hash: hash.toString('hex') } };
-  });
+  };
+  return database.readWorkspace(workspaceId, work, scope);
 }
 
 function faultOf(

@@ -7,10 +7,10 @@
 import type { Database } from '../kernel/database.ts';
 import { DEFAULT_WORKSPACE_ID, newId } from '../kernel/ids.ts';
 import { audit } from './audit.ts';
-import { readEmail, readName } from './people.ts';
+import { addPerson, readEmail, readName } from './people.ts';
 import { insertWorkspace } from './queries.ts';
 import { admitMember } from './queries-members.ts';
-import { insertPerson, lacksOwner, setFirstRunLink, useFirstRunLink } from './queries-people.ts';
+import { isFirstRunLink, lacksOwner, setFirstRunLink, useFirstRunLink } from './queries-people.ts';
 import { AccountRefused } from './refused.ts';
 import { type RequestOrigin, type SignedIn, startSession } from './sessions.ts';
 import { newPasswordHash } from './sign-in.ts';
@@ -28,6 +28,10 @@ export function makeFirstRunLink(database: Database): Promise<string | null> {
   });
 }
 
+export function needsOwner(database: Database): Promise<boolean> {
+  return database.withSystem(lacksOwner);
+}
+
 export interface FirstOwner {
   token: string;
   email: string;
@@ -43,6 +47,11 @@ export async function createFirstOwner(
 ): Promise<SignedIn> {
   const email = readEmail(owner.email);
   const name = readName(owner.name);
+  // Before the hash, which is dear: anybody may ask.
+  const isOpen = await database.withSystem(
+    async (tx) => (await isFirstRunLink(tx, hashToken(owner.token))) && (await lacksOwner(tx)),
+  );
+  if (!isOpen) throw linkInvalid();
   const passwordHash = await newPasswordHash(owner.password, email);
   const workspaceId = DEFAULT_WORKSPACE_ID;
   const personId = newId();
@@ -50,7 +59,7 @@ export async function createFirstOwner(
     if (!(await useFirstRunLink(tx, hashToken(owner.token)))) throw linkInvalid();
     await insertWorkspace(tx, workspaceId, 'Default');
     await admitMember(tx, { workspaceId, personId }, 'owner');
-    await insertPerson(tx, { id: personId, email, name, passwordHash });
+    await addPerson(tx, { id: personId, email, name, passwordHash });
     const signedIn = await startSession(tx, { workspaceId, personId, role: 'owner', version: 0 }, origin);
     const joined = { action: 'member.joined', subject: `person/${personId}`, after: 'owner' };
     await audit(tx, signedIn.principal, { ...joined, address: origin.address });

@@ -144,6 +144,13 @@ async function invited(email = `${newId()}@example.com`, role: Role = 'analyst')
   return (await invite(db.database, owner.principal, { email, role }, {})).token;
 }
 
+test('of ten invitations that are sent to one address at once, one is good', async () => {
+  await fresh();
+  const tokens = await Promise.all(Array.from({ length: 10 }, () => invited('wanted@example.com')));
+  const opened = await Promise.allSettled(tokens.map((token) => openInvitation(db.database, token)));
+  assert.equal(opened.filter(({ status }) => status === 'fulfilled').length, 1);
+});
+
 test('of ten who accept one invitation at once, one gets in', async () => {
   await fresh();
   const token = await invited();

@@ -7,11 +7,14 @@
 import type { Database, Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { audit } from './audit.ts';
+import { invitationLetter, type Mailing } from './letters.ts';
 import { requireCover } from './members.ts';
-import { readEmail, readName } from './people.ts';
+import { addPerson, readEmail, readName } from './people.ts';
 import type { Actor } from './principal.ts';
+import { findWorkspace } from './queries.ts';
+import { lockAuditHead } from './queries-audit.ts';
 import * as queries from './queries-members.ts';
-import { insertPerson, type NewPerson, type Person, personByEmail } from './queries-people.ts';
+import { type NewPerson, type Person, personByEmail } from './queries-people.ts';
 import { AccountRefused } from './refused.ts';
 import type { Role } from './roles.ts';
 import { type RequestOrigin, type SignedIn, startSession } from './sessions.ts';
@@ -25,6 +28,8 @@ export interface Invited {
   /** Shown once, to be sent to the address. */
   token: string;
   expiresAt: Date;
+  /** A letter with the link is on its way to them. */
+  isMailed: boolean;
 }
 
 /** In place of an open one of the same address. Throws AccountRefused. */
@@ -33,6 +38,7 @@ export async function invite(
   actor: Actor,
   invitation: { email: string; role: Role },
   { address }: RequestOrigin,
+  mailing?: Mailing,
 ): Promise<Invited> {
   const { workspaceId, personId: invitedBy } = actor;
   const { role } = invitation;
@@ -41,6 +47,8 @@ export async function invite(
   const token = newToken();
   const id = newId();
   return database.withWorkspace(workspaceId, async (tx) => {
+    // One after the other: of two at once for one address, the second takes the place of the first.
+    await lockAuditHead(tx, workspaceId);
     const member = await queries.memberByEmail(tx, workspaceId, email);
     if (member) throw alreadyMember(member);
     await queries.revokeInvitationOf(tx, workspaceId, email);
@@ -55,9 +63,19 @@ export async function invite(
       invitedBy,
       lastsSeconds,
     });
+    const isMailed = mailing !== undefined && (await mail(tx, mailing, { workspaceId, email, role, token }));
     await audit(tx, actor, { action: 'member.invited', subject: `invitation/${id}`, after: role, address });
-    return { id, token, expiresAt };
+    return { id, token, expiresAt, isMailed };
   });
+}
+
+async function mail(
+  tx: Tx,
+  { post, linkOf }: Mailing,
+  { workspaceId, token, ...to }: { workspaceId: string; email: string; role: Role; token: string },
+): Promise<boolean> {
+  const workspace = (await findWorkspace(tx, workspaceId))?.name ?? '';
+  return post(tx, workspaceId, invitationLetter({ ...to, workspace }, linkOf(token)));
 }
 
 function alreadyMember({ disabledAt }: queries.MemberRow): AccountRefused {
@@ -145,7 +163,7 @@ export async function joinAsNew(
   origin: RequestOrigin,
 ): Promise<Joined> {
   await useInvitation(tx, invitation, person.id);
-  await insertPerson(tx, person);
+  await addPerson(tx, person);
   return arrive(tx, invitation, { ...person, sessionVersion: 0 }, origin);
 }
 

@@ -59,7 +59,7 @@ function requireGrantable(actor: Actor, role: Role, scopes: readonly Scope[] | n
   const foreign = scopes?.find((scope) => !SCOPES_OF_ROLE[role].includes(scope));
   if (foreign !== undefined)
     throw new AccountRefused('key-invalid', `The role ${role} has no scope ${foreign}: take another role.`);
-  const beyond = scopesOf(role, scopes).find((scope) => !actor.scopes.includes(scope));
+  const beyond = scopesOf(actor.workspaceId, role, scopes).find((scope) => !actor.scopes.includes(scope));
   if (beyond !== undefined)
     throw new AccountRefused('not-allowed', `The key would have the scope ${beyond}, which you have not.`);
 }

@@ -94,8 +94,8 @@ function requireOtherOwner({ isLastOwner }: LockedMember): void {
 }
 
 /** Throws AccountRefused. */
-export function requireCover({ scopes }: Actor, role: Role): void {
-  if (!covers(scopes, role))
+export function requireCover({ workspaceId, scopes }: Actor, role: Role): void {
+  if (!covers(workspaceId, scopes, role))
     throw new AccountRefused(
       'not-allowed',
       `The role ${role} may do more than you: ask somebody who has it.`,

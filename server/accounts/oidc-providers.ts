@@ -4,8 +4,11 @@
  */
 import type { Database } from '../kernel/database.ts';
 import type { SealedPlace, Secrets } from '../kernel/secrets.ts';
+import { type AuditedAction, audit } from './audit.ts';
+import type { Actor } from './principal.ts';
 import * as queries from './queries-oidc.ts';
 import { AccountRefused } from './refused.ts';
+import type { RequestOrigin } from './sessions.ts';
 
 export interface NewProvider {
   /** A word, which stands in URLs. */
@@ -15,11 +18,17 @@ export interface NewProvider {
   clientSecret: string;
 }
 
+/** Who did it over HTTP: the operator's workspace notes it. */
+export interface Doer extends RequestOrigin {
+  actor: Actor;
+}
+
 /** A new one, or another client of one that is there. Throws AccountRefused. */
 export async function addProvider(
   database: Database,
   secrets: Secrets,
   provider: NewProvider,
+  by?: Doer,
 ): Promise<void> {
   const { name, issuer, clientId, clientSecret } = provider;
   if (!/^[a-z][a-z0-9-]{0,30}$/.test(name))
@@ -38,6 +47,16 @@ export async function addProvider(
   await database.withSystem((tx) =>
     queries.upsertProvider(tx, { name, issuer, clientId, clientSecret: sealed }),
   );
+  if (by)
+    await note(database, by, {
+      action: 'provider.added',
+      subject: `provider/${name}`,
+      after: { issuer, clientId },
+    });
+}
+
+async function note(database: Database, { actor, address }: Doer, done: AuditedAction): Promise<void> {
+  await database.withWorkspace(actor.workspaceId, (tx) => audit(tx, actor, { ...done, address }));
 }
 
 /** Over TLS, or on this machine, to try it out. */
@@ -51,9 +70,10 @@ export function isLoopback({ protocol, hostname }: URL): boolean {
 }
 
 /** Throws AccountRefused. */
-export async function removeProvider(database: Database, name: string): Promise<void> {
+export async function removeProvider(database: Database, name: string, by?: Doer): Promise<void> {
   const isGone = await database.withSystem((tx) => queries.deleteProvider(tx, name));
   if (!isGone) throw noProvider(name);
+  if (by) await note(database, by, { action: 'provider.removed', subject: `provider/${name}` });
 }
 
 /** Names and issuers, for the page to sign in on. */

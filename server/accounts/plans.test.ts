@@ -12,7 +12,8 @@ import { auditPage, auditPageUp, lockAuditHead } from './queries-audit.ts';
 import { findKey, touchKey } from './queries-keys.ts';
 import { findInvitation } from './queries-members.ts';
 import { takeFlow } from './queries-oidc.ts';
-import { membershipsOf, personByEmail, useRecoveryCode } from './queries-people.ts';
+import { membershipsOf, personByEmail, recoveryCodesLeft, useRecoveryCode } from './queries-people.ts';
+import { deleteEndedResets, personOfReset, useReset } from './queries-resets.ts';
 import { deleteEndedSessions, findSession, sessionsOf, touchSession } from './queries-sessions.ts';
 import { countTry, deleteEndedTries } from './queries-throttle.ts';
 
@@ -43,12 +44,16 @@ before(async () => {
     await tx.query(sql`INSERT INTO person (id, email, name)
       SELECT gen_random_uuid(), n || '@example.com', 'a' FROM ${rows}`);
     await tx.query(sql`INSERT INTO sign_in_throttle SELECT n, 1, now() + interval '1 h' FROM ${rows}`);
+    await tx.query(sql`INSERT INTO password_reset
+      SELECT sha256(id::text::bytea), id, 0, now() + random() * interval '1 h' FROM person`);
+    await tx.query(sql`INSERT INTO recovery_code SELECT id, sha256(id::text::bytea) FROM person`);
     await tx.query(sql`INSERT INTO oidc_provider VALUES ('acme', '', '', '')`);
     await tx.query(sql`INSERT INTO oidc_flow SELECT ${digest}, 'acme', NULL, NULL, now() FROM ${rows}`);
   });
   await db.database.withOwner((tx) =>
     tx.query(
-      sql`ANALYZE person, member, session, api_key, invitation, audit_entry, sign_in_throttle, oidc_flow, workspace`,
+      sql`ANALYZE person, member, session, api_key, invitation, audit_entry, sign_in_throttle, oidc_flow, workspace,
+        password_reset, recovery_code`,
     ),
   );
 });
@@ -67,6 +72,10 @@ const SYSTEM: Record<string, [ask: Ask, index: string]> = {
   'who has this address': [(tx) => personByEmail(tx, '7@example.com'), 'person_email_key'],
   'where somebody is a member': [(tx) => membershipsOf(tx, personId), 'member_of_person'],
   'a recovery code': [(tx) => useRecoveryCode(tx, personId, hash), 'recovery_code_pkey'],
+  'how many recovery codes are left': [(tx) => recoveryCodesLeft(tx, personId), 'recovery_code_pkey'],
+  'whose link for a new password it is': [(tx) => personOfReset(tx, hash), 'password_reset_pkey'],
+  'a link for a new password, used': [(tx) => useReset(tx, hash, 0), 'password_reset_pkey'],
+  'links for a new password that are over': [(tx) => deleteEndedResets(tx), 'password_reset_ended'],
   'a sign-in that comes back': [(tx) => takeFlow(tx, hash), 'oidc_flow_pkey'],
   'tries that are over': [(tx) => deleteEndedTries(tx, 10), 'sign_in_throttle_ended'],
 };
@@ -88,7 +97,7 @@ async function assertFollows(plans: string[], index: string): Promise<void> {
   assert.ok(plan.includes(index), plan);
   assert.doesNotMatch(
     plan,
-    /Seq Scan on (person|member|session|api_key|invitation|audit_entry|sign_in|oidc)/,
+    /Seq Scan on (person|member|session|api_key|invitation|audit_entry|sign_in|oidc|password_reset|recovery_code)/,
     plan,
   );
 }

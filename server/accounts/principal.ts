@@ -46,7 +46,7 @@ export async function principalOfKey(database: Database, presented: string): Pro
   if (!key) return null;
   const { workspaceId, id, role, scopes, isStale } = key;
   if (isStale) await database.withWorkspace(workspaceId, (tx) => touchKey(tx, key, TOUCH_SECONDS));
-  return { workspaceId, kind: 'key', id, personId: null, role, scopes: scopesOf(role, scopes) };
+  return { workspaceId, kind: 'key', id, personId: null, role, scopes: scopesOf(workspaceId, role, scopes) };
 }
 
 /** The cookie's value. Null: no such session, or it has ended, or its member is disabled. */
@@ -59,7 +59,7 @@ export async function principalOfSession(database: Database, token: string): Pro
   if (!session) return null;
   const { workspaceId, id, personId, role, isStale } = session;
   if (isStale) await database.withWorkspace(workspaceId, (tx) => touchSession(tx, session, TOUCH_SECONDS));
-  return { workspaceId, kind: 'session', id, personId, role, scopes: scopesOf(role) };
+  return { workspaceId, kind: 'session', id, personId, role, scopes: scopesOf(workspaceId, role) };
 }
 
 /** Somebody at the command line of this installation, who may read the database anyway. */

@@ -82,3 +82,7 @@ export function insertIdentity(tx: Tx, { issuer, subject }: Identity, personId: 
   return tx.query(sql`INSERT INTO oidc_identity (issuer, subject, person_id)
     VALUES (${issuer}, ${subject}, ${personId})`);
 }
+
+export function deleteIdentities(tx: Tx, personId: string) {
+  return tx.query(sql`DELETE FROM oidc_identity WHERE person_id = ${personId}`);
+}

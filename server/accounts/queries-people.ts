@@ -43,10 +43,11 @@ export interface NewPerson {
   passwordHash: string | null;
 }
 
-/** camp_app: after the row that makes them a member. */
-export function insertPerson(tx: Tx, { id, email, name, passwordHash }: NewPerson) {
-  return tx.query(sql`INSERT INTO person (id, email, name, password_hash)
-    VALUES (${id}, ${email}, ${name}, ${passwordHash})`);
+/** camp_app: after the row that makes them a member. False: somebody has the address. */
+export async function insertPerson(tx: Tx, { id, email, name, passwordHash }: NewPerson): Promise<boolean> {
+  const rows = await tx.query(sql`INSERT INTO person (id, email, name, password_hash)
+    VALUES (${id}, ${email}, ${name}, ${passwordHash}) ON CONFLICT (email) DO NOTHING RETURNING id`);
+  return rows.length === 1;
 }
 
 /** The same password, hashed with other parameters; unless it was changed meanwhile. */
@@ -105,6 +106,13 @@ export function deleteRecoveryCodes(tx: Tx, personId: string) {
   return tx.query(sql`DELETE FROM recovery_code WHERE person_id = ${personId}`);
 }
 
+export async function recoveryCodesLeft(tx: Tx, personId: string): Promise<number> {
+  const [row] = await tx.query<{ left: number }>(
+    sql`SELECT count(*)::int AS left FROM recovery_code WHERE person_id = ${personId}`,
+  );
+  return row?.left ?? 0;
+}
+
 /** False: there is no such code, or it was used. */
 export async function useRecoveryCode(tx: Tx, personId: string, hash: Buffer): Promise<boolean> {
   const rows = await tx.query(sql`DELETE FROM recovery_code WHERE person_id = ${personId} AND hash = ${hash}
@@ -139,6 +147,11 @@ export function setFirstRunLink(tx: Tx, hash: Buffer, lastsSeconds: number) {
   return tx.query(sql`
     INSERT INTO first_run_link (hash, expires_at) VALUES (${hash}, now() + ${lastsSeconds} * interval '1 s')
     ON CONFLICT (singleton) DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at`);
+}
+
+export async function isFirstRunLink(tx: Tx, hash: Buffer): Promise<boolean> {
+  const rows = await tx.query(sql`SELECT FROM first_run_link WHERE hash = ${hash} AND expires_at > now()`);
+  return rows.length === 1;
 }
 
 /** camp_app. False: there is no such link, or it has expired, or it was used. */

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { newWorkspace } from '../../test/support/accounts.ts';
 import { allowedWords } from '../../test/support/constraint.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { DEFAULT_WORKSPACE_ID, newId } from '../kernel/ids.ts';
 import { createKey } from './keys.ts';
 import { operator, principalOfKey } from './principal.ts';
 import { covers, ROLES, SCOPES, SCOPES_OF_ROLE, type Scope, scopesOf } from './roles.ts';
+import { ensureWorkspace } from './workspaces.ts';
 
 let db: TestDatabase;
 before(async () => {
@@ -39,11 +40,14 @@ const WHO_MAY: Record<Scope, string> = {
   'keys:write': 'oa',
   'audit:read': 'oa',
   'workspace:write': 'oa',
+  'installation:read': 'oa',
+  'installation:write': 'oa',
 };
 const LETTERS = { owner: 'o', admin: 'a', marketer: 'm', analyst: 'n', billing: 'b' };
 
 test('a key of each role has each scope that the role should have, and no other', async () => {
-  const workspaceId = await newWorkspace(db.database);
+  const workspaceId = DEFAULT_WORKSPACE_ID;
+  await ensureWorkspace(db.database, workspaceId, 'First');
   for (const role of ROLES) {
     const { key } = await createKey(db.database, operator(workspaceId), { name: role, role }, {});
     const principal = await principalOfKey(db.database, key);
@@ -67,13 +71,26 @@ test('the roles and the actors are those that the database knows', async () => {
 });
 
 test('a choice of scopes only ever takes away', () => {
-  assert.deepEqual(scopesOf('analyst', ['billing:write', 'stats:read']), ['stats:read']);
-  assert.deepEqual(scopesOf('analyst', []), []);
-  assert.deepEqual(scopesOf('analyst'), SCOPES_OF_ROLE.analyst);
+  const analyst = (chosen?: readonly Scope[]) => scopesOf(DEFAULT_WORKSPACE_ID, 'analyst', chosen);
+  assert.deepEqual(analyst(['billing:write', 'stats:read']), ['stats:read']);
+  assert.deepEqual(analyst([]), []);
+  assert.deepEqual(analyst(), SCOPES_OF_ROLE.analyst);
+});
+
+test('what all workspaces share is nobody’s but of the first workspace, whatever was chosen', () => {
+  const elsewhere = newId();
+  const shared = SCOPES.filter((scope) => scope.startsWith('installation:'));
+  assert.deepEqual(scopesOf(elsewhere, 'owner', shared), []);
+  assert.deepEqual(new Set(SCOPES).difference(new Set(scopesOf(elsewhere, 'owner'))), new Set(shared));
+  assert.deepEqual(scopesOf(DEFAULT_WORKSPACE_ID, 'admin', shared), shared);
+  const owner = scopesOf(elsewhere, 'owner');
+  assert.equal(covers(elsewhere, owner, 'owner'), true);
+  assert.equal(covers(DEFAULT_WORKSPACE_ID, owner, 'owner'), false);
 });
 
 test('a role is covered by whoever may do all that it may', () => {
-  const coveredBy = (scopes: readonly Scope[]) => ROLES.filter((role) => covers(scopes, role));
+  const coveredBy = (scopes: readonly Scope[]) =>
+    ROLES.filter((role) => covers(DEFAULT_WORKSPACE_ID, scopes, role));
   assert.deepEqual(coveredBy(SCOPES_OF_ROLE.owner), [...ROLES]);
   assert.deepEqual(coveredBy(SCOPES_OF_ROLE.admin), ['admin', 'marketer', 'analyst']);
   assert.deepEqual(coveredBy(SCOPES_OF_ROLE.marketer), ['marketer', 'analyst']);

@@ -3,8 +3,13 @@
  *
  * A scope is what an endpoint asks for. A role is a set of scopes; an API key has a role, and perhaps fewer scopes than
  * that. What a member may do is read from this table at every request, so a change of it, or of somebody's role, is felt
- * at once. `contacts` are lists, imports and segments too.
+ * at once. `contacts` are lists, imports and segments too, `domains` relays and routes.
+ *
+ * `installation` is what all workspaces share: source addresses, pools, the limits of destinations, the seller. Whoever
+ * runs the installation is a member of its first workspace, so an owner or an admin of that one has these scopes, and of
+ * another nobody has.
  */
+import { DEFAULT_WORKSPACE_ID } from '../kernel/ids.ts';
 
 export const SCOPES = [
   'contacts:read',
@@ -31,6 +36,8 @@ export const SCOPES = [
   'keys:write',
   'audit:read',
   'workspace:write',
+  'installation:read',
+  'installation:write',
 ] as const;
 
 export type Scope = (typeof SCOPES)[number];
@@ -61,13 +68,19 @@ export const SCOPES_OF_ROLE: Readonly<Record<Role, readonly Scope[]>> = {
   billing: ['billing:read', 'billing:write', 'stats:read'],
 };
 
-/** What `role` may, cut down to `chosen` when something was chosen. */
-export function scopesOf(role: Role, chosen: readonly Scope[] | null = null): readonly Scope[] {
-  const all = SCOPES_OF_ROLE[role];
-  return chosen === null ? all : all.filter((scope) => chosen.includes(scope));
+/** What `role` may in the workspace, cut down to `chosen` when something was chosen. */
+export function scopesOf(
+  workspaceId: string,
+  role: Role,
+  chosen: readonly Scope[] | null = null,
+): readonly Scope[] {
+  const isFirst = workspaceId === DEFAULT_WORKSPACE_ID;
+  return SCOPES_OF_ROLE[role].filter(
+    (scope) => (isFirst || !scope.startsWith('installation:')) && (chosen?.includes(scope) ?? true),
+  );
 }
 
-/** True when nobody who holds `scopes` could gain anything by being given `role`. */
-export function covers(scopes: readonly Scope[], role: Role): boolean {
-  return SCOPES_OF_ROLE[role].every((scope) => scopes.includes(scope));
+/** True when nobody who holds `scopes` could gain anything by being given `role` in the workspace. */
+export function covers(workspaceId: string, scopes: readonly Scope[], role: Role): boolean {
+  return scopesOf(workspaceId, role).every((scope) => scopes.includes(scope));
 }

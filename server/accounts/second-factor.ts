@@ -6,6 +6,7 @@
  */
 import type { Database } from '../kernel/database.ts';
 import type { SealedPlace, Secrets } from '../kernel/secrets.ts';
+import { audit } from './audit.ts';
 import { personOf } from './people.ts';
 import type { Principal } from './principal.ts';
 import * as queries from './queries-people.ts';
@@ -81,6 +82,28 @@ export async function disableSecondFactor(
   });
   const { token } = await replaceSession(database, principal, version, origin, 'second_factor.disabled');
   return token;
+}
+
+/** Instead of those that are left. The caller has asked for password and code again. */
+export async function renewRecoveryCodes(
+  database: Database,
+  principal: Principal,
+  { address }: RequestOrigin,
+): Promise<string[]> {
+  const personId = personOf(principal);
+  const recoveryCodes = newRecoveryCodes();
+  await database.withSystem(async (tx) => {
+    const { totpSecret } = await queries.lockPerson(tx, personId);
+    if (totpSecret === null)
+      throw new AccountRefused('second-factor-invalid', 'There is no second factor: turn it on first.');
+    await queries.deleteRecoveryCodes(tx, personId);
+    await queries.insertRecoveryCodes(tx, personId, recoveryCodes.map(hashToken));
+  });
+  const subject = `person/${personId}`;
+  await database.withWorkspace(principal.workspaceId, (tx) =>
+    audit(tx, principal, { action: 'recovery_codes.renewed', subject, address }),
+  );
+  return recoveryCodes;
 }
 
 export type CodeCheck =

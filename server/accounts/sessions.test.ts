@@ -141,11 +141,13 @@ test('going to another workspace makes another token, and the one before opens n
   assert.equal((await listAudit(db.database, second, { limit: 1 }))[0]?.action, 'session.created');
 });
 
-test('whoever makes a workspace owns it, goes there, and finds both in the list', async () => {
-  const member = await signedInMember(db.database, workspaceId, 'analyst');
+test('an owner who makes a workspace owns it, goes there, and finds both in the list', async () => {
+  const member = await signedInMember(db.database, workspaceId, 'owner');
   const id = await createWorkspace(db.database, member.principal, { name: ' Second ' }, {});
+  const again = await createWorkspace(db.database, member.principal, { name: 'Second', id }, {});
+  assert.equal(again, id, 'the same intent makes no third one');
   assert.deepEqual(await listWorkspaces(db.database, member.principal), [
-    { workspaceId, name: 'Acme', role: 'analyst' },
+    { workspaceId, name: 'Acme', role: 'owner' },
     { workspaceId: id, name: 'Second', role: 'owner' },
   ]);
   const { principal } = await switchWorkspace(db.database, member.principal, id, {});
@@ -154,6 +156,8 @@ test('whoever makes a workspace owns it, goes there, and finds both in the list'
   assert.deepEqual(actions, ['session.created', 'workspace.created']);
   const key = { ...member.principal, kind: 'key', personId: null } as const;
   await assert.rejects(createWorkspace(db.database, key, { name: 'Third' }, {}), { code: 'sign-in-needed' });
+  const admin = { ...member.principal, role: 'admin' } as const;
+  await assert.rejects(createWorkspace(db.database, admin, { name: 'Third' }, {}), { code: 'not-allowed' });
 });
 
 test('a person sees and ends their own sessions, and nobody else’s', async () => {

@@ -58,7 +58,10 @@ export async function startSession(tx: Tx, owner: SessionOwner, origin: RequestO
     userAgent: origin.userAgent?.slice(0, USER_AGENT_LENGTH_MAX) ?? null,
     lastsSeconds: SESSION_SECONDS,
   });
-  return { token, principal: { workspaceId, kind: 'session', id, personId, role, scopes: scopesOf(role) } };
+  return {
+    token,
+    principal: { workspaceId, kind: 'session', id, personId, role, scopes: scopesOf(workspaceId, role) },
+  };
 }
 
 /** After something that ended all of a person's sessions: the one that did it goes on under another token. */

@@ -52,7 +52,7 @@ export async function signIn(
   workspaceId?: string,
 ): Promise<SignIn> {
   const proof = await prove(context, credentials);
-  return proof.kind === 'proven' ? openSession(context, proof.person, workspaceId) : proof;
+  return proof.kind === 'proven' ? openSession(context, proof.person, { workspaceId }) : proof;
 }
 
 /** Is this the person? Also asked before what a stolen session must not do. Uses the code up. */
@@ -81,7 +81,8 @@ function emailOf(text: string): string {
   }
 }
 
-async function proveSecondFactor(
+/** Null: proven, or there is nothing to prove. Uses the code up. */
+export async function proveSecondFactor(
   { database, secrets }: SignInContext,
   person: queries.Person,
   code: string | undefined,
@@ -99,11 +100,11 @@ async function rehash(database: Database, person: queries.Person, password: stri
   await database.withSystem((tx) => queries.replacePasswordHash(tx, person, replacement));
 }
 
-/** For somebody whom a password, or a provider, has proven. */
+/** For somebody whom a password, a provider or a link has proven. `action`: what else they did by it, for the log. */
 export async function openSession(
   { database, origin }: Pick<SignInContext, 'database' | 'origin'>,
   { id: personId, sessionVersion: version }: queries.Person,
-  workspaceId?: string,
+  { workspaceId, action }: { workspaceId?: string | undefined; action?: string } = {},
 ): Promise<Opened> {
   const memberships = await database.withSystem((tx) => queries.membershipsOf(tx, personId));
   const membership =
@@ -113,7 +114,9 @@ export async function openSession(
   if (!membership) return { kind: 'no-workspace' };
   const signedIn = await database.withWorkspace(membership.workspaceId, async (tx) => {
     const started = await startSession(tx, { ...membership, personId, version }, origin);
-    await audit(tx, started.principal, { ...created(started.principal), ...origin });
+    const done =
+      action === undefined ? created(started.principal) : { action, subject: `person/${personId}` };
+    await audit(tx, started.principal, { ...done, ...origin });
     return started;
   });
   return { kind: 'signed-in', ...signedIn };

@@ -14,6 +14,7 @@ import { hashToken } from './tokens.ts';
 const WINDOW_SECONDS = 15 * 60;
 const TRIES_OF_ADDRESS_MAX = 30;
 const CODES_MAX = 10;
+const RESETS_MAX = 3;
 const TRIES_WITHOUT_DELAY = 5;
 const DELAY_MS_FIRST = 250;
 const DELAY_MS_MAX = 4_000;
@@ -39,11 +40,10 @@ export async function admit(
   return { kind: 'admitted', delayMs };
 }
 
-function count(database: Database, key: string): Promise<queries.Tries> {
-  return database.withSystem(async (tx) => {
-    await queries.deleteEndedTries(tx, SWEPT_ROWS);
-    return queries.countTry(tx, key, WINDOW_SECONDS);
-  });
+async function count(database: Database, key: string): Promise<queries.Tries> {
+  // Apart: who deletes rows of others and waits for one of its own may wait in a circle.
+  await database.withSystem((tx) => queries.deleteEndedTries(tx, SWEPT_ROWS));
+  return database.withSystem((tx) => queries.countTry(tx, key, WINDOW_SECONDS));
 }
 
 /** After a success: the account has a clean slate, the address one try back. */
@@ -57,6 +57,19 @@ export async function admitCode(database: Database, personId: string): Promise<A
   const { tries, secondsLeft } = await count(database, codeKey(personId));
   if (tries > CODES_MAX) return { kind: 'too-many', retryAfterSeconds: secondsLeft };
   return { kind: 'admitted', delayMs: 0 };
+}
+
+/** May a link for a new password be mailed? `enough`: a few are on their way already; who asks is not told. */
+export async function admitReset(
+  database: Database,
+  email: string,
+  address: string | undefined,
+): Promise<Admission | { kind: 'enough' }> {
+  const ofAddress = address === undefined ? undefined : await count(database, addressKey(address));
+  if (ofAddress && ofAddress.tries > TRIES_OF_ADDRESS_MAX)
+    return { kind: 'too-many', retryAfterSeconds: ofAddress.secondsLeft };
+  const { tries } = await count(database, `reset ${hashToken(email).toString('hex')}`);
+  return tries > RESETS_MAX ? { kind: 'enough' } : { kind: 'admitted', delayMs: 0 };
 }
 
 export async function forgiveCodes(database: Database, personId: string): Promise<void> {

@@ -8,7 +8,7 @@
 import type { FastifyRequest } from 'fastify';
 import { type Principal, principalOfSession } from '../accounts/principal.ts';
 import { sessionOf } from './cookies.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { ApiRequest, Endpoint } from './endpoint.ts';
 import { Problem } from './problem.ts';
 import type { Services } from './services.ts';
 
@@ -36,7 +36,11 @@ export function assertMay(principal: Principal, { scope }: Endpoint): void {
   );
 }
 
-async function authenticate(request: FastifyRequest, services: Services): Promise<Principal> {
+/** Throws a Problem. */
+export async function authenticate(
+  request: Pick<ApiRequest, 'headers' | 'cookies'>,
+  services: Services,
+): Promise<Principal> {
   const { authorization } = request.headers;
   const { config, database, metrics } = services;
   if (authorization !== undefined) {
