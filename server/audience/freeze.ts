@@ -1,13 +1,25 @@
 /**
  * Freeze: the audience of a campaign, or the share of it that its stage takes in, becomes messages, a chunk at a time.
  *
- * Before: launch made the campaign. After: the queue claims the rows. The position (which stage, which list, after which
+ * Before: launch made the campaign. After: the queue claims the rows. The position (which stage, which step, after which
  * contact) is columns of the campaign and moves in the transaction that inserts the rows it describes, so a crash between
  * two chunks neither skips nor repeats anybody; the key of `message` makes a second row for one contact impossible, also
  * when the contact is on two of the lists. Rows never pass through Node.
+ *
+ * The steps are the campaign's lists, one after the other, and then its segments, all in one walk through the contacts. In
+ * the audience is whoever is
+ *   - subscribed to one of its lists, or in one of its segments, subscribed to some list of the workspace and not
+ *     unsubscribed from one of the campaign's lists: nobody without a subscription gets a campaign, and who has left a
+ *     list is not brought back by a segment;
+ *   - and is not subscribed to an excluded list and not in an excluded segment.
+ * What the segments say, and the instant that "the last 30 days" count from, are written down with the first chunk: every
+ * chunk and every stage asks the same, whatever is done to a segment meanwhile. The claim asks for the subscription again.
  */
 import type { Tx } from '../kernel/database.ts';
 import * as queries from './queries.ts';
+import type { FreezePage, FreezePosition, FrozenRules } from './queries-freeze.ts';
+import * as freezing from './queries-freeze.ts';
+import { missingSegments, rulesOfSegments } from './segments.ts';
 
 export interface FrozenChunk {
   /** Messages inserted that wait to be sent. */
@@ -19,8 +31,8 @@ export interface FrozenChunk {
 }
 
 /**
- * Freezes at most `chunkRows` subscriptions inside the caller's transaction, which locks the campaign's row: nobody
- * can pause or cancel it meanwhile, so a chunk should take well under a second. `done` chunks are safe to repeat.
+ * Freezes at most `chunkRows` subscriptions or contacts inside the caller's transaction, which locks the campaign's row:
+ * nobody can pause or cancel it meanwhile, so a chunk should take well under a second. `done` chunks are safe to repeat.
  */
 export async function freezeChunk(
   tx: Tx,
@@ -28,14 +40,61 @@ export async function freezeChunk(
   campaignId: string,
   chunkRows: number,
 ): Promise<FrozenChunk> {
-  const position = await queries.lockFreezePosition(tx, workspaceId, campaignId);
+  const position = await freezing.lockFreezePosition(tx, workspaceId, campaignId);
   if (!position) throw new Error(`no campaign ${campaignId} in workspace ${workspaceId}`);
-  const { listId, isLastList } = position;
-  if (listId === null) return { frozen: 0, suppressed: 0, done: true };
+  const steps = stepsOf(position);
+  if (position.stepsDone >= steps) return { frozen: 0, suppressed: 0, done: true };
+  const { at, rules } = await questionsOf(tx, workspaceId, campaignId, position);
   await queries.planForChunks(tx);
-  const page = { ...position, workspaceId, campaignId, listId, chunkRows };
-  const { read, frozen, suppressed } = await queries.freezeSubscriptions(tx, page);
-  const listEnded = read < chunkRows;
-  if (listEnded) await queries.finishFrozenList(tx, workspaceId, campaignId, isLastList);
-  return { frozen, suppressed, done: listEnded && isLastList };
+  const { read, frozen, suppressed } = await freezing.freezePage(tx, {
+    ...position,
+    workspaceId,
+    campaignId,
+    from: sourceOf(position, rules),
+    excludedRules: rules.excluded,
+    at,
+    chunkRows,
+  });
+  const stepEnded = read < chunkRows;
+  const isLastStep = position.stepsDone + 1 >= steps;
+  if (stepEnded) await freezing.finishFrozenStep(tx, workspaceId, campaignId, isLastStep);
+  return { frozen, suppressed, done: stepEnded && isLastStep };
+}
+
+function stepsOf({ listIds, segmentIds }: FreezePosition): number {
+  return listIds.length + (segmentIds.length > 0 ? 1 : 0);
+}
+
+function sourceOf({ listIds, stepsDone }: FreezePosition, rules: FrozenRules): FreezePage['from'] {
+  const listId = listIds[stepsDone];
+  return listId === undefined ? { rules: rules.included, listIds } : { listId };
+}
+
+/** As the first chunk finds them, and writes them down. Throws AudienceRefused when a segment is not there any more. */
+async function questionsOf(
+  tx: Tx,
+  workspaceId: string,
+  campaignId: string,
+  { beganAt, rules, segmentIds, excludedSegmentIds }: FreezePosition,
+): Promise<{ at: Date; rules: FrozenRules }> {
+  if (beganAt && rules) return { at: beganAt, rules };
+  const found = {
+    included: await rulesOfSegments(tx, workspaceId, segmentIds),
+    excluded: await rulesOfSegments(tx, workspaceId, excludedSegmentIds),
+  };
+  return { at: await freezing.beginFreeze(tx, workspaceId, campaignId, found), rules: found };
+}
+
+/** Why the audience of a campaign cannot be frozen, in a sentence; undefined: it can. */
+export async function audienceFault(
+  tx: Tx,
+  workspaceId: string,
+  campaignId: string,
+): Promise<string | undefined> {
+  const position = await freezing.lockFreezePosition(tx, workspaceId, campaignId);
+  if (!position || position.beganAt) return undefined;
+  const named = [...position.segmentIds, ...position.excludedSegmentIds];
+  const missing = await missingSegments(tx, workspaceId, named);
+  if (missing.length === 0) return undefined;
+  return `There is no segment ${missing.join(', ')} any more: choose another audience, and send it again.`;
 }

@@ -3,12 +3,16 @@
  *
  * Before: CSV records. After: import-merge. Rejected records go to their file here. A file of which too much cannot be
  * read at all (another encoding, not CSV) is refused as a whole rather than rejected record by record.
+ *
+ * An import that goes on leaves out what is merged, after it has seen that these are the same records: by a hash of all
+ * records so far, which every chunk carries. An upload is known by its beginning only, and the rest of it may differ.
  */
+import { createHash, type Hash } from 'node:crypto';
 import type { Columns } from './import-columns.ts';
 import type { CsvRecord } from './import-csv.ts';
 import { type ImportedContact, judgeRecord, type RejectedRecord } from './import-record.ts';
 import { ImportRefused } from './import-refused.ts';
-import type { RejectsFile } from './import-rejects.ts';
+import type { Rejects } from './import-rejects.ts';
 
 const CHUNK_RECORDS = 10_000;
 const UNREADABLE_SHARE_MAX = 0.1;
@@ -25,37 +29,63 @@ export interface Chunk {
   unreadable: number;
   /** Of the rejected: broken quotation marks. */
   broken: number;
+  /** Of all records of the file up to the chunk's last, in hex. */
+  sha256: string;
 }
 
-/** Leaves out the first `skip` records, but for the rejects file. Throws ImportRefused. */
+/** Where an interrupted import got to; a hash of null is older than the hashes. */
+export interface Merged {
+  records: number;
+  sha256: string | null;
+}
+
+/** Leaves out the records that are merged, but for the rejects. Throws ImportRefused. */
 export async function* readChunks(
   batches: AsyncIterable<CsvRecord[]>,
   columns: Columns,
-  rejects: RejectsFile,
-  skip: number,
+  rejects: Rejects,
+  merged: Merged,
 ): AsyncGenerator<Chunk> {
+  const hash = createHash('sha256');
   let chunk = emptyChunk();
-  let toSkip = skip;
+  let toSkip = merged.records;
   for await (const batch of batches) {
     for (const record of batch) {
+      hash.update(`${record.cells.join('\x1f')}\x1e`);
       const judged = judgeRecord(record, columns);
       if (judged.kind === 'rejected') rejects.add(record, judged);
-      if (toSkip-- > 0) continue;
+      if (toSkip > 0) {
+        toSkip--;
+        if (toSkip === 0 && merged.sha256 !== null && merged.sha256 !== digestOf(hash))
+          throw otherFile(merged);
+        continue;
+      }
       addToChunk(chunk, judged);
       if (chunk.records < CHUNK_RECORDS) continue;
-      yield readable(chunk);
+      yield readable(chunk, hash);
       chunk = emptyChunk();
     }
     await rejects.flush();
   }
-  if (chunk.records > 0) yield readable(chunk);
+  if (toSkip > 0) throw otherFile(merged);
+  if (chunk.records > 0) yield readable(chunk, hash);
 }
 
-function emptyChunk(): Chunk {
+function digestOf(hash: Hash): string {
+  return hash.copy().digest('hex');
+}
+
+function otherFile({ records }: Merged): ImportRefused {
+  return new ImportRefused(
+    `The file begins like one whose import was interrupted after ${records} records, but these are not the same: what was imported stays; import the file again, and it begins anew.`,
+  );
+}
+
+function emptyChunk(): Omit<Chunk, 'sha256'> {
   return { records: 0, contacts: new Map(), duplicates: 0, rejected: 0, unreadable: 0, broken: 0 };
 }
 
-function addToChunk(chunk: Chunk, judged: ImportedContact | RejectedRecord): void {
+function addToChunk(chunk: Omit<Chunk, 'sha256'>, judged: ImportedContact | RejectedRecord): void {
   chunk.records++;
   if (judged.kind === 'rejected') {
     chunk.rejected++;
@@ -74,7 +104,7 @@ function fold(earlier: ImportedContact, later: ImportedContact): ImportedContact
   return { kind: 'contact', email: later.email, name: later.name ?? earlier.name, attributes };
 }
 
-function readable(chunk: Chunk): Chunk {
+function readable(chunk: Omit<Chunk, 'sha256'>, hash: Hash): Chunk {
   if (chunk.unreadable > chunk.records * UNREADABLE_SHARE_MAX)
     throw new ImportRefused(
       `${chunk.unreadable} of ${chunk.records} records are not UTF-8: save the file again as CSV (UTF-8) and import that.`,
@@ -83,5 +113,5 @@ function readable(chunk: Chunk): Chunk {
     throw new ImportRefused(
       `${chunk.broken} of ${chunk.records} records have broken quotation marks: see the rejects file, and save the file again as CSV.`,
     );
-  return chunk;
+  return { ...chunk, sha256: digestOf(hash) };
 }

@@ -5,12 +5,11 @@
  * column becomes an attribute under its own name in lower case with underscores. Columns without a name are left out, and
  * so is one whose field the mapping gives to another.
  */
+import { type AttributeType, attributeKey } from './attributes.ts';
 import type { CsvRecord } from './import-csv.ts';
 import { ImportRefused } from './import-refused.ts';
 
 const COLUMNS_MAX = 500;
-
-export type AttributeType = 'text' | 'number' | 'boolean';
 
 export interface ColumnOptions {
   /** Field (email, name, or an attribute) → name of the column in the file. */
@@ -86,7 +85,7 @@ function nameColumns(titles: string[], { mapping, types }: ColumnOptions): Colum
 function mappedTitles(titles: string[], mapping: ColumnOptions['mapping']): Map<string, string> {
   const fields = new Map<string, string>();
   for (const [field, column] of Object.entries(mapping)) {
-    const title = titles.find((candidate) => normaliseTitle(candidate) === normaliseTitle(column));
+    const title = titles.find((candidate) => attributeKey(candidate) === attributeKey(column));
     if (title === undefined)
       throw new ImportRefused(`There is no column "${column}" for ${field}: ${listTitles(titles)}.`);
     if (fields.has(title))
@@ -106,16 +105,8 @@ const KNOWN_TITLES: Record<string, string[]> = {
 };
 
 function guessField(title: string): string {
-  const key = normaliseTitle(title);
+  const key = attributeKey(title);
   return Object.keys(KNOWN_TITLES).find((field) => KNOWN_TITLES[field]?.includes(key)) ?? key;
-}
-
-function normaliseTitle(title: string): string {
-  return title
-    .normalize('NFC')
-    .toLowerCase()
-    .replace(/[^\p{L}\p{M}\p{N}]+/gu, '_')
-    .replace(/^_|_$/g, '');
 }
 
 function refuseDuplicates(columns: Column[]): void {

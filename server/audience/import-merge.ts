@@ -24,11 +24,11 @@ export interface MergeTarget {
   status: SubscriptionStatus;
 }
 
-/** `recordsDone`: where the import must stand for this chunk to be the next one. */
+/** `recordsDone`: where the import must stand for this chunk to be the next one. `bytesDone`: read so far. */
 export function mergeChunk(
   database: Database,
   target: MergeTarget,
-  recordsDone: number,
+  { recordsDone, bytesDone }: { recordsDone: number; bytesDone: number },
   chunk: Chunk,
 ): Promise<queries.ImportCounts> {
   const { workspaceId, importId } = target;
@@ -42,7 +42,8 @@ export function mergeChunk(
     const merged = await queries.subscribeStagedContacts(tx, target);
     const duplicates = merged.duplicates + chunk.duplicates;
     const counts = { ...merged, duplicates, rejected: chunk.rejected };
-    await queries.addImportCounts(tx, workspaceId, importId, chunk.records, counts);
+    const { records, sha256 } = chunk;
+    await queries.addImportCounts(tx, workspaceId, importId, { ...counts, records, sha256, bytesDone });
     return counts;
   });
 }

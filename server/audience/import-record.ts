@@ -1,12 +1,8 @@
 /** One record of the file, judged: a contact, or the cell at fault and why. */
+import { ATTRIBUTE_CHARS_MAX, type AttributeValue, NAME_CHARS_MAX } from './attributes.ts';
 import { normaliseEmail } from './email.ts';
 import type { Column, Columns } from './import-columns.ts';
 import type { CsvRecord } from './import-csv.ts';
-
-const NAME_CHARS_MAX = 200;
-const ATTRIBUTE_CHARS_MAX = 10_000;
-
-export type AttributeValue = string | number | boolean;
 
 export interface ImportedContact {
   kind: 'contact';

@@ -1,7 +1,7 @@
 /**
  * The file of rejected records: line, column, value and reason, then the record as it was, so that it can be mended
  * in place. An import that goes on where it stopped reads its file from the start and writes this one anew, so
- * each rejected record stands in it once.
+ * each rejected record stands in it once. Of an upload they stand in Postgres (import-rejects-kept.ts).
  *
  * People open it in a spreadsheet: a cell that would be a formula there gets an apostrophe in front.
  */
@@ -10,7 +10,19 @@ import type { CsvRecord } from './import-csv.ts';
 import type { RejectedRecord } from './import-record.ts';
 import { ImportRefused } from './import-refused.ts';
 
-export class RejectsFile {
+/** Where rejected records go. */
+export interface Rejects {
+  /** Before the first record: of which import; null in a dry run. */
+  begin(importId: string | null): void;
+  add(record: CsvRecord, rejected: RejectedRecord): void;
+  /** Writes what was added since. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+  /** Of a file: null when nothing was rejected; then close() removes it. */
+  readonly pathIfAny: string | null;
+}
+
+export class RejectsFile implements Rejects {
   readonly #path: string;
   readonly #handle: FileHandle;
   #lines = '';
@@ -25,7 +37,7 @@ export class RejectsFile {
   static async open(path: string, titles: string[]): Promise<RejectsFile> {
     try {
       const file = new RejectsFile(path, await open(path, 'w'));
-      file.#lines = csvLine(['line', 'column', 'value', 'reason', ...titles]);
+      file.#lines = rejectsHead(titles);
       return file;
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
@@ -36,20 +48,19 @@ export class RejectsFile {
     }
   }
 
-  add(record: CsvRecord, rejected: RejectedRecord): void {
-    const { column, value, reason } = rejected;
-    this.#lines += csvLine([String(record.line), column, value, reason, ...record.cells]);
+  begin(): void {}
+
+  add({ line, cells }: CsvRecord, { column, value, reason }: RejectedRecord): void {
+    this.#lines += rejectsLine({ line, column, value, reason, cells });
     this.#isEmpty = false;
   }
 
-  /** Writes what was added since. */
   async flush(): Promise<void> {
     const lines = this.#lines;
     this.#lines = '';
     await this.#handle.writeFile(lines);
   }
 
-  /** Null when nothing was rejected: then close() removes the file. */
   get pathIfAny(): string | null {
     return this.#isEmpty ? null : this.#path;
   }
@@ -59,6 +70,22 @@ export class RejectsFile {
     await this.#handle.close();
     if (this.#isEmpty) await rm(this.#path);
   }
+}
+
+export interface RejectedLine {
+  line: number;
+  column: string;
+  value: string;
+  reason: string;
+  cells: readonly string[];
+}
+
+export function rejectsHead(titles: readonly string[]): string {
+  return csvLine(['line', 'column', 'value', 'reason', ...titles]);
+}
+
+export function rejectsLine({ line, column, value, reason, cells }: RejectedLine): string {
+  return csvLine([String(line), column, value, reason, ...cells]);
 }
 
 function csvLine(cells: string[]): string {

@@ -2,7 +2,9 @@
  * The bytes of an import: a file or a stream, as UTF-8.
  *
  * UTF-8 passes through untouched (faults in it are found cell by cell later), UTF-16 is known by its byte order mark
- * and decoded. A file has a fingerprint, so that the same command on it goes on where it stopped; a stream has none.
+ * and decoded. A file has a fingerprint, so that the same command on it goes on where it stopped; a stream has none. An
+ * upload has one of its beginning and of what its sender says of the whole; that the rest is the same as well is seen
+ * while it is read (import-chunks.ts).
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -12,6 +14,7 @@ import { ImportRefused } from './import-refused.ts';
 
 const READ_BYTES = 64 * 1024;
 const FINGERPRINT_BYTES = 1024 * 1024;
+const UPLOAD_FINGERPRINT_BYTES = 64 * 1024;
 
 export interface Source {
   /** As the user knows it: the file's name, or `standard input`. */
@@ -27,9 +30,18 @@ export interface Source {
   close(): Promise<void>;
 }
 
+/** A file that arrives, and what its sender says of it: its length, its Content-Digest. */
+export interface Upload {
+  name: string;
+  content: Readable;
+  bytesTotal: number | null;
+  digest: string | null;
+}
+
 /** Throws ImportRefused when there is nothing that can be read. */
-export async function openSource(file: string | Readable): Promise<Source> {
+export async function openSource(file: string | Readable | Upload): Promise<Source> {
   if (file instanceof Readable) return sourceOf('standard input', file, null, null, async () => {});
+  if (typeof file !== 'string') return openUpload(file);
   const handle = await openFile(file);
   try {
     const stats = await handle.stat();
@@ -65,6 +77,35 @@ async function openFile(path: string): Promise<FileHandle> {
       cause: error,
     });
   }
+}
+
+/** Whoever sends it is to hear what was wrong with it. */
+const KEEP_OPEN = { destroyOnReturn: false };
+
+async function openUpload({ name, content, bytesTotal, digest }: Upload): Promise<Source> {
+  const head = await takeHead(content);
+  const hash = createHash('sha256').update(JSON.stringify(['upload', bytesTotal, digest]));
+  for (const chunk of head) hash.update(chunk);
+  async function* whole() {
+    yield* head;
+    yield* content.iterator(KEEP_OPEN);
+  }
+  const stream = Readable.from(whole(), { objectMode: false });
+  return sourceOf(name, stream, bytesTotal, hash.digest('hex'), async () => {});
+}
+
+/** The first bytes of a stream, or all of it: what must have arrived before anything is merged. */
+async function takeHead(content: Readable): Promise<Buffer[]> {
+  const head: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of content.iterator(KEEP_OPEN)) {
+    head.push(chunk.subarray(0, UPLOAD_FINGERPRINT_BYTES - bytes));
+    bytes += chunk.length;
+    if (bytes < UPLOAD_FINGERPRINT_BYTES) continue;
+    content.unshift(chunk.subarray(chunk.length - (bytes - UPLOAD_FINGERPRINT_BYTES)));
+    break;
+  }
+  return head;
 }
 
 async function fingerprintOf(handle: FileHandle, size: number): Promise<string> {

@@ -12,6 +12,7 @@ import { sql } from '../kernel/sql.ts';
 import { type ImportOptions, importContacts } from './import.ts';
 import { changeSubscription, listCounts } from './lists.ts';
 import * as queries from './queries.ts';
+import { findContactByEmail } from './queries-contacts.ts';
 
 const workspaceId = DEFAULT_WORKSPACE_ID;
 const SHIPPED = join(import.meta.dirname, '../../examples/contacts.csv');
@@ -46,14 +47,14 @@ describe('an import', () => {
   }
 
   async function contact(email: string) {
-    const found = await inWorkspace((tx) => queries.findContact(tx, workspaceId, email));
+    const found = await inWorkspace((tx) => findContactByEmail(tx, workspaceId, email));
     return found && { name: found.name, attributes: found.attributes };
   }
 
   async function statusOf(email: string, listName = 'News') {
     return inWorkspace(async (tx) => {
       const listId = (await queries.findList(tx, workspaceId, listName)) ?? '';
-      const contactId = (await queries.findContact(tx, workspaceId, email))?.id ?? '';
+      const contactId = (await findContactByEmail(tx, workspaceId, email))?.id ?? '';
       return {
         status: await queries.lockSubscription(tx, { workspaceId, listId, contactId }),
         listId,
@@ -84,10 +85,11 @@ describe('an import', () => {
       duplicates: 0,
       rejected: 0,
     };
-    const rest = { keptUnsubscribed: 0, resumedAfter: 0, rejectsFile: null, listId: first.listId };
+    const { importId, listId } = first;
+    const rest = { keptUnsubscribed: 0, resumedAfter: 0, rejectsFile: null, importId, listId };
     assert.deepEqual(first, { ...expected, ...rest });
     const again = await importFile(SHIPPED, { listName: 'Shipped', rejectsFile });
-    assert.deepEqual(again, { ...first, created: 0, unchanged: 10_000 });
+    assert.deepEqual(again, { ...first, importId: again.importId, created: 0, unchanged: 10_000 });
     const counts = await inWorkspace((tx) => listCounts(tx, workspaceId, first.listId ?? ''));
     assert.deepEqual(counts, { subscribed: 10_000, unconfirmed: 0, unsubscribed: 0 });
     await assert.rejects(access(rejectsFile), { code: 'ENOENT' });
@@ -206,7 +208,7 @@ describe('an import', () => {
     assert.deepEqual(await everything(), state);
     assert.deepEqual([onNewList.listId, onNewList.created, onNewList.updated], [null, 1, 1]);
     const real = await importText(`${text}dry3@acme.example,Cid\n`, { listName: 'Dry' });
-    assert.deepEqual({ ...dry, rejectsFile: '' }, { ...real, rejectsFile: '' });
+    assert.deepEqual({ ...dry, rejectsFile: '' }, { ...real, rejectsFile: '', importId: null });
     const { created, updated, unchanged, rejected, keptUnsubscribed } = dry;
     assert.deepEqual([created, updated, unchanged, rejected, keptUnsubscribed], [1, 1, 1, 1, 1]);
   });

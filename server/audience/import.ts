@@ -11,17 +11,18 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { Database } from '../kernel/database.ts';
+import type { Database, Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Scope } from '../kernel/scope.ts';
+import type { AttributeType } from './attributes.ts';
 import { type Chunk, readChunks } from './import-chunks.ts';
-import { type AttributeType, readColumns } from './import-columns.ts';
+import { readColumns } from './import-columns.ts';
 import { type CsvRecord, readCsv } from './import-csv.ts';
 import { mergeChunk, previewChunk } from './import-merge.ts';
 import { ImportRefused } from './import-refused.ts';
-import { RejectsFile } from './import-rejects.ts';
-import { openSource, type Source } from './import-source.ts';
-import { findOrCreateList } from './lists.ts';
+import { type Rejects, RejectsFile } from './import-rejects.ts';
+import { openSource, type Source, type Upload } from './import-source.ts';
+import { findOrCreateList, holdList } from './lists.ts';
 import * as queries from './queries.ts';
 
 export { ImportRefused } from './import-refused.ts';
@@ -30,8 +31,8 @@ export interface ImportOptions {
   database: Database;
   workspaceId: string;
   listName: string;
-  /** A path, or a stream such as standard input (which cannot be resumed). */
-  file: string | Readable;
+  /** A path, an upload, or a stream such as standard input (which cannot be resumed). */
+  file: string | Readable | Upload;
   /** Ends the import; what is merged stays, and the same command goes on behind it. */
   scope?: Scope;
   /** Field (email, name, or an attribute) → column of the file; the rest is guessed (import-columns.ts). */
@@ -44,6 +45,10 @@ export interface ImportOptions {
   status?: 'subscribed' | 'unconfirmed';
   /** Where rejected records go; FILE.rejects.csv when not given. */
   rejectsFile?: string;
+  /** Instead of a file. */
+  rejects?: Rejects;
+  /** In the transaction in which a new import begins. */
+  onBegin?: (tx: Tx, importId: string) => Promise<void>;
   onProgress?: (progress: ImportProgress) => void;
 }
 
@@ -60,6 +65,8 @@ export interface ImportProgress {
 
 /** records = created + updated + unchanged + duplicates + rejected. */
 export interface ImportReport extends queries.ImportCounts {
+  /** Null in a dry run. */
+  importId: string | null;
   listId: string | null;
   records: number;
   /** Records that an earlier, interrupted run had merged; they are in the counts. */
@@ -76,13 +83,16 @@ export async function importContacts(options: ImportOptions): Promise<ImportRepo
     const batches = readCsv(source.utf8);
     const { header, records } = await takeHeader(source, batches);
     const columns = readColumns(header, { mapping: options.mapping ?? {}, types: options.types ?? {} });
-    const rejects = await RejectsFile.open(rejectsPath(options), columns.titles);
+    const rejects = options.rejects ?? (await RejectsFile.open(rejectsPath(options), columns.titles));
     try {
-      const run = await beginRun(options, source);
+      const run = await beginRun(options, source, columns.titles);
+      rejects.begin(run.importId);
       const watched = watch(options, run, source, records, batches);
-      await mergeAll(options, run, readChunks(watched, columns, rejects, run.resumedAfter));
-      const { listId, recordsDone, resumedAfter, counts } = run;
-      return { listId, records: recordsDone, resumedAfter, ...counts, rejectsFile: rejects.pathIfAny };
+      const merged = { records: run.resumedAfter, sha256: run.resumedSha256 };
+      await mergeAll(options, run, readChunks(watched, columns, rejects, merged));
+      const { importId, listId, recordsDone, resumedAfter, counts } = run;
+      const rejectsFile = rejects.pathIfAny;
+      return { importId, listId, records: recordsDone, resumedAfter, ...counts, rejectsFile };
     } finally {
       await rejects.close();
     }
@@ -121,7 +131,10 @@ interface Run {
   /** Null in a dry run. */
   importId: string | null;
   listId: string | null;
+  source: Source;
   resumedAfter: number;
+  /** Of the records that an earlier run had merged. */
+  resumedSha256: string | null;
   recordsDone: number;
   counts: queries.ImportCounts;
 }
@@ -129,10 +142,10 @@ interface Run {
 const NO_COUNTS = { created: 0, updated: 0, unchanged: 0, duplicates: 0, rejected: 0, keptUnsubscribed: 0 };
 
 /** Finds the interrupted import of the same file, or begins a new one. */
-function beginRun(options: ImportOptions, source: Source): Promise<Run> {
+function beginRun(options: ImportOptions, source: Source, titles: string[]): Promise<Run> {
   const { database, workspaceId, listName, dryRun } = options;
   return database.withWorkspace(workspaceId, async (tx) => {
-    const fresh = { resumedAfter: 0, recordsDone: 0, counts: NO_COUNTS };
+    const fresh = { source, resumedAfter: 0, resumedSha256: null, recordsDone: 0, counts: NO_COUNTS };
     if (dryRun)
       return {
         ...fresh,
@@ -140,14 +153,18 @@ function beginRun(options: ImportOptions, source: Source): Promise<Run> {
         listId: (await queries.findList(tx, workspaceId, listName)) ?? null,
       };
     const listId = await findOrCreateList(tx, workspaceId, listName);
+    await holdList(tx, workspaceId, listId);
     const id = newId();
     const fingerprint = fingerprintOf(options, source) ?? id;
     const unfinished = await queries.findUnfinishedImport(tx, workspaceId, fingerprint);
     if (unfinished) {
-      const { id: importId, recordsDone, ...counts } = unfinished;
-      return { importId, listId, resumedAfter: recordsDone, recordsDone, counts };
+      const { id: importId, recordsDone, recordsSha256, ...counts } = unfinished;
+      const resumed = { resumedAfter: recordsDone, resumedSha256: recordsSha256 };
+      return { importId, listId, source, ...resumed, recordsDone, counts };
     }
-    await queries.insertImport(tx, { workspaceId, id, listId, fingerprint, fileName: source.name });
+    const { name: fileName, bytesTotal } = source;
+    await queries.insertImport(tx, { workspaceId, id, listId, fingerprint, fileName, bytesTotal, titles });
+    await options.onBegin?.(tx, id);
     return { ...fresh, importId: id, listId };
   });
 }
@@ -209,11 +226,12 @@ async function readNext(
 
 async function mergeNext(options: ImportOptions, run: Run, chunk: Chunk): Promise<void> {
   const { database, workspaceId, status = 'subscribed' } = options;
-  const { importId, listId } = run;
+  const { importId, listId, recordsDone } = run;
+  const at = { recordsDone, bytesDone: run.source.bytesDone };
   const merged =
     importId === null || listId === null
       ? await previewChunk(database, workspaceId, listId, chunk)
-      : await mergeChunk(database, { workspaceId, importId, listId, status }, run.recordsDone, chunk);
+      : await mergeChunk(database, { workspaceId, importId, listId, status }, at, chunk);
   run.recordsDone += chunk.records;
   run.counts = addCounts(run.counts, merged);
 }

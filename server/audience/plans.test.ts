@@ -6,6 +6,7 @@ import { newId, DEFAULT_WORKSPACE_ID as workspaceId } from '../kernel/ids.ts';
 import { sql } from '../kernel/sql.ts';
 import { findOrCreateList } from './lists.ts';
 import * as queries from './queries.ts';
+import { freezePage } from './queries-freeze.ts';
 
 const PEOPLE = 120_000;
 
@@ -37,13 +38,16 @@ describe('with 120,000 contacts', () => {
       const page = {
         workspaceId,
         campaignId: newId(),
-        listId,
+        from: { listId },
+        excludedListIds: [],
+        excludedRules: [],
+        at: new Date(),
         afterContactId: newId(),
         chunkRows: 20_000,
         stagePercent: 1,
         localDueAt: new Date(),
       };
-      return explained(tx, (explaining) => queries.freezeSubscriptions(explaining, page).catch(() => {}));
+      return explained(tx, (explaining) => freezePage(explaining, page).catch(() => {}));
     });
     return plans.join('\n');
   }

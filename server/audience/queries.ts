@@ -6,34 +6,10 @@
  */
 import { from as copyFrom } from 'pg-copy-streams';
 import type { Tx } from '../kernel/database.ts';
-import { type Sql, sql } from '../kernel/sql.ts';
+import { insertIntoOutbox } from '../kernel/queries-outbox.ts';
+import { sql } from '../kernel/sql.ts';
+import { announceSubscriptions } from './queries-lists.ts';
 import type { SubscriptionStatus } from './states.ts';
-
-export interface ContactValues {
-  id: string;
-  email: string;
-  name: string | null;
-  attributes: Record<string, unknown>;
-}
-
-/** Inserts, or fills in what is given: a missing name and missing attributes leave what is there. */
-export async function upsertContact(tx: Tx, workspaceId: string, contact: ContactValues) {
-  const [row] = await tx.query<{ id: string }>(sql`
-    INSERT INTO contact (workspace_id, id, email, name, attributes)
-    VALUES (${workspaceId}, ${contact.id}, ${contact.email}, ${contact.name}, ${JSON.stringify(contact.attributes)})
-    ON CONFLICT (workspace_id, email) DO UPDATE SET
-      name = coalesce(excluded.name, contact.name),
-      attributes = contact.attributes || excluded.attributes, updated_at = now()
-    RETURNING id`);
-  if (!row) throw new Error('upsertContact gave no row');
-  return row.id;
-}
-
-export async function findContact(tx: Tx, workspaceId: string, email: string) {
-  const [row] = await tx.query<ContactValues>(sql`
-    SELECT id, email, name, attributes FROM contact WHERE workspace_id = ${workspaceId} AND email = ${email}`);
-  return row;
-}
 
 export async function findList(tx: Tx, workspaceId: string, name: string): Promise<string | undefined> {
   const [row] = await tx.query<{ id: string }>(
@@ -48,15 +24,12 @@ export function allLists(tx: Tx, workspaceId: string) {
   );
 }
 
-export function insertList(tx: Tx, workspaceId: string, id: string, name: string) {
-  return tx.query(sql`INSERT INTO list (workspace_id, id, name) VALUES (${workspaceId}, ${id}, ${name})
-    ON CONFLICT (workspace_id, name) DO NOTHING`);
-}
-
-export function countSubscriptions(tx: Tx, workspaceId: string, listId: string) {
-  return tx.query<{ status: SubscriptionStatus; n: number }>(sql`
-    SELECT status, count(*)::float8 AS n FROM subscription
-    WHERE workspace_id = ${workspaceId} AND list_id = ${listId} GROUP BY status`);
+/** False: there is one of this name already. */
+export async function insertList(tx: Tx, workspaceId: string, id: string, name: string): Promise<boolean> {
+  const rows =
+    await tx.query(sql`INSERT INTO list (workspace_id, id, name) VALUES (${workspaceId}, ${id}, ${name})
+    ON CONFLICT (workspace_id, name) DO NOTHING RETURNING id`);
+  return rows.length === 1;
 }
 
 export interface SubscriptionKey {
@@ -75,132 +48,34 @@ export async function lockSubscription(tx: Tx, key: SubscriptionKey): Promise<Su
 /** False: somebody else inserted it first. */
 export async function insertSubscription(tx: Tx, key: SubscriptionKey, status: SubscriptionStatus) {
   const rows = await tx.query(sql`
-    INSERT INTO subscription (workspace_id, list_id, contact_id, status)
-    VALUES (${key.workspaceId}, ${key.listId}, ${key.contactId}, ${status})
-    ON CONFLICT (workspace_id, list_id, contact_id) DO NOTHING RETURNING status`);
+    WITH changed AS (
+      INSERT INTO subscription (workspace_id, list_id, contact_id, status)
+      VALUES (${key.workspaceId}, ${key.listId}, ${key.contactId}, ${status})
+      ON CONFLICT (workspace_id, list_id, contact_id) DO NOTHING RETURNING list_id, contact_id, status),
+    announced AS (${announceSubscriptions(key.workspaceId)})
+    SELECT status FROM changed`);
   return rows.length === 1;
 }
 
 export function updateSubscription(tx: Tx, key: SubscriptionKey, status: SubscriptionStatus) {
-  return tx.query(sql`UPDATE subscription SET status = ${status}, changed_at = now()
-    WHERE workspace_id = ${key.workspaceId} AND list_id = ${key.listId} AND contact_id = ${key.contactId}`);
-}
-
-export interface FreezePosition {
-  /** The list that is being frozen; null when all are. */
-  listId: string | null;
-  afterContactId: string;
-  isLastList: boolean;
-  /** How much of the audience is to be frozen by the end of this stage. */
-  stagePercent: number;
-  /** When the campaign is sent at the recipient's own time: when that is for those whose timezone is not known. */
-  localDueAt: Date | null;
-}
-
-/** Where the freeze of a campaign stands; its row stays locked until the transaction ends. */
-export async function lockFreezePosition(tx: Tx, workspaceId: string, campaignId: string) {
-  const [row] = await tx.query<FreezePosition>(sql`
-    SELECT list_ids[frozen_list_count + 1] AS "listId", frozen_contact_id AS "afterContactId",
-      frozen_list_count + 1 >= cardinality(list_ids) AS "isLastList", stages[stage + 1] AS "stagePercent",
-      local_at AT TIME ZONE timezone AS "localDueAt"
-    FROM campaign WHERE workspace_id = ${workspaceId} AND id = ${campaignId} FOR UPDATE`);
-  return row;
+  return tx.query(sql`
+    WITH changed AS (
+      UPDATE subscription SET status = ${status}, changed_at = now()
+      WHERE workspace_id = ${key.workspaceId} AND list_id = ${key.listId} AND contact_id = ${key.contactId}
+      RETURNING list_id, contact_id, status)
+    ${announceSubscriptions(key.workspaceId)}`);
 }
 
 /**
- * For the rest of the transaction: read in the order of an index rather than collect and sort, and compile nothing.
+ * For the rest of the transaction: read in the order of an index rather than collect and sort, and compile nothing. Also
+ * for pages, and for statements on a few hundred rows by their keys.
+ *
  * Right after an import the statistics know nothing of the new list: the planner would sort the rest of it anew for
  * every chunk. And by its estimates a chunk is so large that JIT pays, which costs more than the chunk.
  */
 export function planForChunks(tx: Tx) {
   return tx.query(sql`SELECT set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
     set_config('jit', 'off', true)`);
-}
-
-/**
- * Turns the next `chunkRows` subscriptions of one list into messages and moves the campaign's position past them.
- *
- * Plan: one range of subscription_pkey from the position on, for each row one probe of contact_pkey and one of
- * suppression_pkey; so a chunk costs the same wherever it stands. Rows are read whatever their status is, so that a list
- * full of people who left is walked in bounded steps too. `read` < chunkRows: the list has ended.
- *
- * Who is in a stage is a matter of chance, and another one in each campaign: what the id and the campaign's hash to. A
- * later stage takes everybody in again whom it may take; the key of `message` leaves out those who have theirs, and who
- * came onto the list since is not forgotten.
- */
-export async function freezeSubscriptions(
-  tx: Tx,
-  page: {
-    workspaceId: string;
-    campaignId: string;
-    listId: string;
-    afterContactId: string;
-    chunkRows: number;
-    stagePercent: number;
-    localDueAt: Date | null;
-  },
-) {
-  const dueAt = page.localDueAt === null ? sql`now()` : localDueAt(page, page.localDueAt);
-  const [row] = await tx.query<{ read: number; frozen: number; suppressed: number }>(sql`
-    WITH page AS MATERIALIZED (
-      SELECT contact_id, status FROM subscription
-      WHERE workspace_id = ${page.workspaceId}
-        AND (list_id, contact_id) > (${page.listId}, ${page.afterContactId}) AND list_id <= ${page.listId}
-      ORDER BY list_id, contact_id LIMIT ${page.chunkRows}),
-    inserted AS (
-      INSERT INTO message (workspace_id, campaign_id, contact_id, email, lane, state, due_at)
-      SELECT ${page.workspaceId}, ${page.campaignId}, page.contact_id, person.email, coalesce(known.lane, 0),
-        CASE WHEN suppressed.yes THEN 'suppressed' ELSE 'queued' END,
-        CASE WHEN suppressed.yes THEN NULL ELSE ${dueAt} END
-      FROM page
-      CROSS JOIN LATERAL (SELECT email, attributes FROM contact
-        WHERE workspace_id = ${page.workspaceId} AND id = page.contact_id LIMIT 1) person
-      LEFT JOIN LATERAL (SELECT true AS yes FROM suppression
-        WHERE workspace_id = ${page.workspaceId} AND email = person.email LIMIT 1) suppressed ON true
-      LEFT JOIN LATERAL (SELECT destination_id AS lane FROM mail_domain
-        WHERE domain = split_part(person.email, '@', 2) LIMIT 1) known ON true
-      WHERE page.status = 'subscribed'
-        AND (uuid_hash_extended(page.contact_id, uuid_hash_extended(${page.campaignId}, 0)) & 1048575)
-          < ${page.stagePercent}::float8 / 100 * 1048576
-      ON CONFLICT (workspace_id, campaign_id, contact_id) DO NOTHING
-      RETURNING state, lane, due_at),
-    lanes AS (
-      INSERT INTO lane (workspace_id, queue, key, number, open, next_due_at)
-      SELECT ${page.workspaceId}, 'message', ${page.campaignId}, inserted.lane,
-        (SELECT open FROM lane first WHERE first.workspace_id = ${page.workspaceId} AND first.queue = 'message'
-          AND first.key = ${page.campaignId} AND first.number = 0),
-        min(due_at)
-      FROM inserted WHERE due_at IS NOT NULL GROUP BY inserted.lane ORDER BY inserted.lane
-      ON CONFLICT (workspace_id, queue, key, number)
-      DO UPDATE SET next_due_at = least(lane.next_due_at, excluded.next_due_at)),
-    counted AS (
-      SELECT (SELECT count(*) FROM page) AS read,
-        count(*) FILTER (WHERE state = 'queued') AS frozen,
-        count(*) FILTER (WHERE state = 'suppressed') AS suppressed
-      FROM inserted),
-    moved AS (
-      UPDATE campaign SET audience = audience + counted.frozen + counted.suppressed,
-        frozen_contact_id = coalesce((SELECT contact_id FROM page ORDER BY contact_id DESC LIMIT 1), frozen_contact_id)
-      FROM counted WHERE workspace_id = ${page.workspaceId} AND id = ${page.campaignId})
-    SELECT read::float8, frozen::float8, suppressed::float8 FROM counted`);
-  if (!row) throw new Error('freezeSubscriptions gave no row');
-  return row;
-}
-
-/** By the attribute `timezone` of a contact; a name that Postgres does not know has no row (campaign_timezone). */
-function localDueAt(of: { workspaceId: string; campaignId: string }, otherwise: Date): Sql {
-  return sql`coalesce((SELECT due_at FROM campaign_timezone
-    WHERE workspace_id = ${of.workspaceId} AND campaign_id = ${of.campaignId}
-      AND name = lower(btrim(person.attributes->>'timezone'))), ${otherwise}::timestamptz)`;
-}
-
-/** The current list has ended: on to the next one, or the stage is complete, and with the last one the audience. */
-export function finishFrozenList(tx: Tx, workspaceId: string, campaignId: string, isLastList: boolean) {
-  return tx.query(sql`
-    UPDATE campaign SET frozen_list_count = frozen_list_count + 1,
-      frozen_contact_id = '00000000-0000-0000-0000-000000000000',
-      frozen_at = CASE WHEN ${isLastList} AND stage + 1 >= cardinality(stages) THEN now() END
-    WHERE workspace_id = ${workspaceId} AND id = ${campaignId}`);
 }
 
 export interface ImportCounts {
@@ -215,16 +90,17 @@ export interface ImportCounts {
   keptUnsubscribed: number;
 }
 
-export interface ImportRow extends ImportCounts {
+export interface UnfinishedImport extends ImportCounts {
   id: string;
   recordsDone: number;
+  recordsSha256: string | null;
 }
 
 /** The import of this fingerprint that began and did not end, latest first. Index: import_unfinished. */
 export async function findUnfinishedImport(tx: Tx, workspaceId: string, fingerprint: string) {
-  const [row] = await tx.query<ImportRow>(sql`
-    SELECT id, records_done::float8 AS "recordsDone", created::float8, updated::float8, unchanged::float8,
-      duplicates::float8, rejected::float8, kept_unsubscribed::float8 AS "keptUnsubscribed"
+  const [row] = await tx.query<UnfinishedImport>(sql`
+    SELECT id, records_done::float8 AS "recordsDone", records_sha256 AS "recordsSha256", created::float8,
+      updated::float8, unchanged::float8, duplicates::float8, rejected::float8, kept_unsubscribed::float8 AS "keptUnsubscribed"
     FROM import WHERE workspace_id = ${workspaceId} AND fingerprint = ${fingerprint} AND state = 'running'
     ORDER BY created_at DESC LIMIT 1`);
   return row;
@@ -232,10 +108,19 @@ export async function findUnfinishedImport(tx: Tx, workspaceId: string, fingerpr
 
 export function insertImport(
   tx: Tx,
-  row: { workspaceId: string; id: string; listId: string; fingerprint: string; fileName: string },
+  row: {
+    workspaceId: string;
+    id: string;
+    listId: string;
+    fingerprint: string;
+    fileName: string;
+    bytesTotal: number | null;
+    titles: string[];
+  },
 ) {
-  return tx.query(sql`INSERT INTO import (workspace_id, id, list_id, fingerprint, file_name)
-    VALUES (${row.workspaceId}, ${row.id}, ${row.listId}, ${row.fingerprint}, ${row.fileName})`);
+  return tx.query(sql`INSERT INTO import (workspace_id, id, list_id, fingerprint, file_name, bytes_total, titles)
+    VALUES (${row.workspaceId}, ${row.id}, ${row.listId}, ${row.fingerprint}, ${row.fileName}, ${row.bytesTotal},
+      ${row.titles})`);
 }
 
 /** How far the import is, when it still runs; its row stays locked until the transaction ends. */
@@ -249,10 +134,10 @@ export function addImportCounts(
   tx: Tx,
   workspaceId: string,
   id: string,
-  records: number,
-  counts: ImportCounts,
+  counts: ImportCounts & { records: number; sha256: string; bytesDone: number },
 ) {
-  return tx.query(sql`UPDATE import SET records_done = records_done + ${records},
+  return tx.query(sql`UPDATE import SET records_done = records_done + ${counts.records},
+      records_sha256 = ${counts.sha256}, bytes_done = ${counts.bytesDone}, progressed_at = now(),
       created = created + ${counts.created}, updated = updated + ${counts.updated},
       unchanged = unchanged + ${counts.unchanged}, duplicates = duplicates + ${counts.duplicates},
       rejected = rejected + ${counts.rejected},
@@ -261,9 +146,18 @@ export function addImportCounts(
 }
 
 export function finishImport(tx: Tx, workspaceId: string, id: string, error: string | null) {
-  return tx.query(sql`UPDATE import SET state = CASE WHEN ${error}::text IS NULL THEN 'finished' ELSE 'failed' END,
-      error = ${error}, finished_at = now()
-    WHERE workspace_id = ${workspaceId} AND id = ${id} AND state = 'running'`);
+  return tx.query(sql`
+    WITH ended AS (
+      UPDATE import SET state = CASE WHEN ${error}::text IS NULL THEN 'finished' ELSE 'failed' END,
+        error = ${error}, finished_at = now()
+      WHERE workspace_id = ${workspaceId} AND id = ${id} AND state = 'running'
+      RETURNING id, list_id, state, records_done, created, updated, rejected)
+    ${insertIntoOutbox(workspaceId, {
+      type: sql`('import.' || ended.state)`,
+      data: sql`jsonb_build_object('import_id', ended.id, 'list_id', ended.list_id, 'records_done', ended.records_done,
+        'created', ended.created, 'updated', ended.updated, 'rejected', ended.rejected)`,
+      from: sql`ended`,
+    })}`);
 }
 
 /** Tables with row-level security refuse COPY, a temporary one takes it; it is gone when the transaction ends. */

@@ -6,6 +6,7 @@ import { sql } from '../kernel/sql.ts';
 import { upsertContact } from './contacts.ts';
 import { changeSubscription, findOrCreateList, listCounts } from './lists.ts';
 import * as queries from './queries.ts';
+import { findContactByEmail } from './queries-contacts.ts';
 import { SUBSCRIPTION_ACTS, SUBSCRIPTION_STATUSES, type SubscriptionAct, statusAfter } from './states.ts';
 
 const workspaceId = DEFAULT_WORKSPACE_ID;
@@ -103,8 +104,9 @@ describe('a list and a contact', () => {
         email: 'eve@acme.example',
         attributes: { plan: 'pro' },
       });
-      assert.deepEqual(again, made);
-      const { name, attributes } = (await queries.findContact(tx, workspaceId, 'eve@acme.example')) ?? {};
+      assert.ok(made.kind === 'saved' && again.kind === 'saved');
+      assert.deepEqual([again.id, made.isNew, again.isNew], [made.id, true, false]);
+      const { name, attributes } = (await findContactByEmail(tx, workspaceId, 'eve@acme.example')) ?? {};
       assert.deepEqual({ name, attributes }, { name: 'Eve', attributes: { city: 'Oslo', plan: 'pro' } });
     });
   });

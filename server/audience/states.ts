@@ -19,6 +19,10 @@ export const SUBSCRIPTION_ACTS = {
     unconfirmed: 'subscribed',
     unsubscribed: 'subscribed',
   },
+  /** Somebody else put them there: an import, a colleague, a program. Nobody who is there already is moved. */
+  add: {
+    absent: 'subscribed',
+  },
   /** The person typed an address into a form: a link in a mail must confirm it. */
   request: {
     absent: 'unconfirmed',
