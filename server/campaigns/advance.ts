@@ -6,14 +6,15 @@
  *
  * Every step is one transaction that may be repeated: the job may die anywhere and any worker goes on.
  */
-import { freezeChunk } from '../audience/freeze.ts';
+import { audienceFault, freezeChunk } from '../audience/freeze.ts';
 import type { Tx } from '../kernel/database.ts';
-import type { JobContext, JobHandler, JobOutcome } from '../kernel/jobs.ts';
+import { enqueueJob, type JobContext, type JobHandler, type JobOutcome } from '../kernel/jobs.ts';
 import { setLanesOpen } from '../kernel/queries.ts';
 import { restartPace } from '../kernel/queries-gates.ts';
 import { CHECK, compileContent } from '../queue/campaign-content.ts';
 import { campaignContent, cancelWaiting, hasUnfinished } from '../queue/queries.ts';
 import { Moves } from '../stats/counters.ts';
+import { BREAKDOWN_JOB } from './breakdown.ts';
 import type { CampaignKey } from './queries.ts';
 import * as queries from './queries.ts';
 import { deleteTimezones } from './queries-rollout.ts';
@@ -29,6 +30,7 @@ const SWEEP_AGAIN_MS = 100;
 const QUIET_LOOK_AGAIN_MS = 2_000;
 const PAUSED_LOOK_AGAIN_MS = 5_000;
 const CAMPAIGN_SHARD = 0;
+const BREAKDOWN_AFTER_MS = 5_000;
 
 /** What to do in a state; the states that are not here need nothing done by themselves. */
 const STEPS: Partial<Record<CampaignState, (job: JobContext, of: CampaignKey) => Promise<JobOutcome>>> = {
@@ -62,7 +64,10 @@ async function startOnTime(job: JobContext, of: CampaignKey): Promise<JobOutcome
 
 /** One chunk a transaction, and the chunk's messages, cursor and counters in it. */
 async function freeze(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
-  const fault = await inWorkspace(job, (tx) => contentFault(tx, of));
+  const fault = await inWorkspace(
+    job,
+    async (tx) => (await contentFault(tx, of)) ?? audienceFault(tx, of.workspaceId, of.campaignId),
+  );
   if (fault !== undefined) return fail(job, of, fault);
   while (!job.scope.ended) {
     const done = await inWorkspace(job, async (tx) => {
@@ -112,6 +117,11 @@ async function startSending(tx: Tx, of: CampaignKey): Promise<void> {
   await queries.moveState(tx, of, ['starting'], 'sending');
   await setLanesOpen(tx, of.workspaceId, of.campaignId, true);
   restartPace(tx, { workspaceId: of.workspaceId, key: of.campaignId });
+  await enqueueJob(tx, of.workspaceId, {
+    kind: BREAKDOWN_JOB,
+    key: of.campaignId,
+    dueInMs: BREAKDOWN_AFTER_MS,
+  });
 }
 
 /** Looks at the counters first, and believes only the rows. */

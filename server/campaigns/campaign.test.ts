@@ -7,7 +7,9 @@ import { upsertContact } from '../audience/contacts.ts';
 import { changeSubscription, findOrCreateList } from '../audience/lists.ts';
 import { newId } from '../kernel/ids.ts';
 import { sql } from '../kernel/sql.ts';
-import { cancelCampaign, createCampaign, pauseCampaign, resumeCampaign, sendCampaign } from './campaign.ts';
+import { enqueueTransactional, streamsOf } from '../queue/transactional.ts';
+import { cancelCampaign, pauseCampaign, resumeCampaign, sendCampaign } from './campaign.ts';
+import { createCampaign } from './draft.ts';
 import { CampaignRefused } from './refused.ts';
 import { campaignStatus } from './status.ts';
 
@@ -42,6 +44,24 @@ describe('a campaign’s verbs', () => {
     const stolen = { workspaceId: other.workspaceId, campaignId: campaign.campaignId };
     await assert.rejects(sendCampaign(db.database, stolen), CampaignRefused);
     await assert.rejects(campaignStatus(db.database, stolen), CampaignRefused);
+  });
+
+  test('the stream that messages of their own go by is no campaign', async () => {
+    const { workspaceId } = await makeCampaign(db.database, 0);
+    const campaignId = await db.database.withWorkspace(workspaceId, async (tx) => {
+      const from = { email: 'news@camp.example' };
+      await enqueueTransactional(tx, {
+        workspaceId,
+        from,
+        to: { email: 'ada@x.example' },
+        subject: 'x',
+        text: 'x',
+      });
+      return (await streamsOf(tx, workspaceId, [from.email])).get(from.email) ?? '';
+    });
+    const refused = /There is no campaign/;
+    await assert.rejects(pauseCampaign(db.database, { workspaceId, campaignId }), refused);
+    await assert.rejects(cancelCampaign(db.database, { workspaceId, campaignId }), refused);
   });
 
   test('a draft cannot be paused, a paused one goes on, a cancelled one stays cancelled', async () => {

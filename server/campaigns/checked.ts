@@ -3,11 +3,12 @@ import type { Config } from '../kernel/config.ts';
 import type { Route } from '../senders/routes.ts';
 import type { DkimKey } from '../smtp/dkim.ts';
 import type { CampaignKey } from './queries.ts';
-import type { CheckedCampaignRow, SampleContact } from './queries-checklist.ts';
+import type { AskedAudience, CheckedCampaignRow, SampleContact } from './queries-checklist.ts';
 
 export interface Checked extends CampaignKey, CheckedCampaignRow {
   fromDomain: string;
   audience: number;
+  asked: AskedAudience;
   /** One of the audience. */
   sample: SampleContact | undefined;
   /** Of all levels of the sender's route. */

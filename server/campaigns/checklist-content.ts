@@ -4,18 +4,12 @@
  */
 import { decodeBody } from '../content/encodings.ts';
 import { readHtml } from '../content/html.ts';
-import { recipientData } from '../content/message.ts';
-import {
-  type CompiledTemplate,
-  compileTemplate,
-  loadTemplate,
-  type RenderedTemplate,
-} from '../content/template.ts';
+import type { RenderedTemplate, TemplateField } from '../content/template.ts';
 import type { Database } from '../kernel/database.ts';
-import { CHECK, compileContent } from '../queue/campaign-content.ts';
 import { signDkim } from '../smtp/dkim.ts';
 import { type Checked, type ChecklistItem, people } from './checked.ts';
 import { countMissing } from './queries-checklist.ts';
+import type { TemplateWorker } from './template-work.ts';
 
 /** Gmail shows so much of a mail's HTML, and hides the rest behind a link. */
 const HTML_BYTES_MAX = 102 * 1_024;
@@ -30,32 +24,40 @@ const SAMPLE = {
   attributes: {},
 };
 
-export async function checkContent(database: Database, checked: Checked): Promise<ChecklistItem[]> {
-  const template = compileTemplate(loadTemplate(checked.templateName, checked.templateBody));
-  const mail = mailOf(checked);
-  if (mail.kind === 'unrenderable') return [unrenderable(checked, mail.error)];
-  const shown = template.render(dataOf(checked));
+export async function checkContent(
+  { database, work }: { database: Database; work: TemplateWorker },
+  checked: Checked,
+): Promise<ChecklistItem[]> {
+  const { sample = SAMPLE, config } = checked;
+  const { workspaceId, campaignId } = checked;
+  const content = {
+    templateName: checked.templateName,
+    templateBody: checked.templateBody,
+    fromName: null,
+    fromEmail: checked.fromEmail,
+    replyTo: null,
+    postalAddress: checked.postalAddress,
+  };
+  const made = await work({
+    kind: 'mail',
+    of: { workspaceId, campaignId },
+    content,
+    recipient: { ...sample, contactId: sample.id },
+    trackingBase: config.publicUrl,
+  });
+  if (made.kind === 'refused') return [unrenderable(checked, made.sentence)];
+  const { mail, shown, fields } = made;
+  if (mail.kind === 'unrenderable' || !shown)
+    return [unrenderable(checked, mail.kind === 'unrenderable' ? `${mail.error}.` : '')];
   return [
     await oneClickItem(checked, mail.data),
-    unsubscribeItem(template),
+    unsubscribeItem(fields),
     addressItem(checked, shown),
-    await fieldsItem(database, checked, template),
+    await fieldsItem(database, checked, fields),
     subjectItem(shown),
     sizeItem(mail.data),
     linksItem(shown),
   ];
-}
-
-/** The whole message, as a recipient of the audience gets it. */
-function mailOf(checked: Checked) {
-  const { sample = SAMPLE, config } = checked;
-  const content = { ...checked, fromName: null, replyTo: null };
-  const message = compileContent(checked, content, { ...CHECK, trackingBase: config.publicUrl });
-  return message.render({ ...sample, contactId: sample.id });
-}
-
-function dataOf({ sample = SAMPLE, postalAddress }: Checked): Record<string, unknown> {
-  return recipientData(sample, 'https://unsubscribe.example/', postalAddress ?? undefined);
 }
 
 function unrenderable({ sample = SAMPLE }: Checked, error: string): ChecklistItem {
@@ -63,7 +65,7 @@ function unrenderable({ sample = SAMPLE }: Checked, error: string): ChecklistIte
   return {
     id: 'template',
     verdict: 'red',
-    sentence: `The mail to ${sample.email} cannot be made: ${error}.`,
+    sentence: `The mail to ${sample.email} cannot be made: ${error}`,
     fix,
   };
 }
@@ -113,7 +115,7 @@ function headersOf(data: string): Map<string, string> {
   );
 }
 
-function unsubscribeItem({ fields }: CompiledTemplate): ChecklistItem {
+function unsubscribeItem(fields: readonly TemplateField[]): ChecklistItem {
   const id = 'unsubscribe-link';
   if (fields.some(({ path }) => path === 'unsubscribe_url'))
     return { id, verdict: 'green', sentence: 'The mail shows a link for unsubscribing.', fix: null };
@@ -154,16 +156,14 @@ function addressItem({ postalAddress }: Checked, { text, html }: RenderedTemplat
 
 async function fieldsItem(
   database: Database,
-  { workspaceId, listIds, audience }: Checked,
-  template: CompiledTemplate,
+  { workspaceId, asked, audience, templateName }: Checked,
+  fields: readonly TemplateField[],
 ): Promise<ChecklistItem> {
-  const required = template.fields
+  const required = fields
     .filter(({ optional }) => !optional)
     .map(({ path }) => path.replace(/^contact\./, ''));
   const paths = [...new Set(required)].filter((path) => !ALWAYS_THERE.has(path));
-  const missing = await database.withWorkspace(workspaceId, (tx) =>
-    countMissing(tx, workspaceId, listIds, paths),
-  );
+  const missing = await database.withWorkspace(workspaceId, (tx) => countMissing(tx, asked, paths));
   const lacking = paths
     .map((path, index) => ({ path, contacts: missing[index] ?? 0 }))
     .filter(({ contacts }) => contacts > 0);
@@ -176,7 +176,7 @@ async function fieldsItem(
     id,
     verdict: lacking.some(({ contacts }) => contacts === audience) ? 'red' : 'amber',
     sentence: `Of ${people(audience)}, ${listed}.`,
-    fix: `Give it a default in ${template.file}: {{ ${first.path} | default: "…" }}.`,
+    fix: `Give it a default in ${templateName}: {{ ${first.path} | default: "…" }}.`,
   };
 }
 

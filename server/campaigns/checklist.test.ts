@@ -11,14 +11,16 @@ import { Scope } from '../kernel/scope.ts';
 import { loadSecrets, type Secrets } from '../kernel/secrets.ts';
 import { addDomain, checkDomain } from '../senders/domains.ts';
 import { describeInstallation } from '../senders/installation.ts';
-import { addRelay } from '../senders/relays.ts';
+import { saveRelay } from '../senders/relays.ts';
 import { setRoute } from '../senders/routes.ts';
 import { Resolver } from '../smtp/dns.ts';
-import { createCampaign } from './campaign.ts';
 import type { Checklist, Surroundings } from './checklist.ts';
 import { checkBeforeSending } from './checklist.ts';
+import { createCampaign, lockDraft } from './draft.ts';
 import { type Consent, launch } from './launch.ts';
+import { updateDraft } from './queries.ts';
 import { campaignStatus } from './status.ts';
+import { workHere } from './template-work.ts';
 
 const ADDRESS = 'Green Mill Farm, 4 Mill Lane, Little Harbury';
 const BODY = `Hello {{ first_name | default: "you" }},
@@ -35,7 +37,9 @@ let dns: ScriptedDns;
 before(async () => {
   db = await createTestDatabase();
   secrets = await loadSecrets(db.database, 'test secret');
-  await addDomain(db.database, secrets, workspaceId, 'greenmill.com', ['rsa-sha256']);
+  await db.database.withWorkspace(workspaceId, (tx) =>
+    addDomain(tx, secrets, workspaceId, 'greenmill.com', ['rsa-sha256']),
+  );
 });
 beforeEach(async () => {
   zone = {};
@@ -69,6 +73,7 @@ async function withSurroundings<T>(
     ...env,
   });
   return await work({
+    work: workHere,
     scope,
     database: db.database,
     secrets,
@@ -183,13 +188,15 @@ describe('who sends', () => {
     assert.deepEqual(await faults({ from }), ['sender red', 'dkim red']);
     assert.deepEqual(await faults({ from }, { SMTP_URL: 'smtp://relay.acme.com' }), ['sender red']);
     assert.deepEqual(await faults({ from }, { SMTP_URL: 'smtp://smtp.gmail.com' }), []);
-    for (const [name, url] of [
-      ['google', 'smtp://smtp.gmail.com'],
-      ['other', 'smtp://relay.acme.com'],
-    ] as const)
-      await addRelay(db.database, secrets, workspaceId, { name, url });
     const route = { domain: 'gmail.com', route: 'relay:google / relay:other', fallback: null };
-    await setRoute(db.database, secrets, workspaceId, route);
+    await db.database.withWorkspace(workspaceId, async (tx) => {
+      for (const [name, url] of [
+        ['google', 'smtp://smtp.gmail.com'],
+        ['other', 'smtp://relay.acme.com'],
+      ] as const)
+        await saveRelay(tx, secrets, workspaceId, { name, url, trusted: true });
+      await setRoute(tx, secrets, workspaceId, route);
+    });
     assert.deepEqual(await faults({ from }), ['sender red']);
   });
 
@@ -323,6 +330,23 @@ describe('launch', () => {
       ['dkim'],
     );
     assert.ok(Math.abs(Date.now() - (override?.at.getTime() ?? 0)) < 60_000);
+  });
+
+  test('a draft that somebody changes while it is looked at is not sent', async () => {
+    const campaign = await makeDraft(AMBER);
+    const confirm = async () => {
+      await db.database.withWorkspace(workspaceId, async (tx) =>
+        updateDraft(tx, campaign, { ...(await lockDraft(tx, campaign)), name: 'another' }),
+      );
+      return true;
+    };
+    await withSurroundings({}, (around) =>
+      assert.rejects(
+        launch(around, campaign, {}, { force: false, by: 'ann', confirm }),
+        /"another" was changed while the checklist looked at it/,
+      ),
+    );
+    assert.equal((await campaignStatus(db.database, campaign)).campaign.state, 'draft');
   });
 
   test('a rehearsal is sent without a question', async () => {

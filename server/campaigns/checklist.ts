@@ -6,6 +6,9 @@
  * through a relay is not asked about a domain that was not added to Camp: then the relay signs, and Camp cannot see it.
  */
 
+import { estimateAudience } from '../audience/estimate.ts';
+import { instant } from '../audience/queries-segments.ts';
+import { rulesOfSegments } from '../audience/segments.ts';
 import type { Config } from '../kernel/config.ts';
 import type { Database } from '../kernel/database.ts';
 import type { Scope } from '../kernel/scope.ts';
@@ -19,7 +22,8 @@ import { checkContent } from './checklist-content.ts';
 import { checkFrom, checkRecords, isRehearsal } from './checklist-sender.ts';
 import type { CampaignKey } from './queries.ts';
 import * as queries from './queries-checklist.ts';
-import { CampaignRefused } from './refused.ts';
+import { noSuchCampaign } from './refused.ts';
+import type { TemplateWorker } from './template-work.ts';
 
 export interface Checklist {
   items: ChecklistItem[];
@@ -34,6 +38,7 @@ export interface Surroundings {
   secrets: Secrets;
   resolver: Resolver;
   config: Config;
+  work: TemplateWorker;
 }
 
 export async function checkBeforeSending(around: Surroundings, of: CampaignKey): Promise<Checklist> {
@@ -49,7 +54,7 @@ export async function checkBeforeSending(around: Surroundings, of: CampaignKey):
     audienceItem(checked),
     checkFrom(checked, rehearsal),
     ...checkRecords(checked, domain),
-    ...(await checkContent(database, checked)),
+    ...(await checkContent(around, checked)),
   ];
   const verdict = (['red', 'amber'] as const).find((worst) => items.some((item) => item.verdict === worst));
   return { items, verdict: verdict ?? 'green', isRehearsal: rehearsal };
@@ -57,17 +62,26 @@ export async function checkBeforeSending(around: Surroundings, of: CampaignKey):
 
 function gather({ database, secrets, config }: Surroundings, of: CampaignKey): Promise<Checked> {
   const { workspaceId } = of;
-  return database.readWorkspace(workspaceId, async (tx) => {
+  // Not as a reader: it holds the segments that it asks.
+  return database.withWorkspace(workspaceId, async (tx) => {
     const campaign = await queries.campaignToCheck(tx, of);
-    if (!campaign) throw new CampaignRefused(`There is no campaign ${of.campaignId} in this workspace.`);
+    if (!campaign) throw noSuchCampaign(of);
     const fromDomain = campaign.fromEmail.slice(campaign.fromEmail.lastIndexOf('@') + 1);
     const plan = await routePlanOf(tx, secrets, workspaceId, fromDomain, environmentRoute(config));
+    const asked = {
+      ...campaign,
+      workspaceId,
+      at: await instant(tx),
+      segments: await rulesOfSegments(tx, workspaceId, campaign.segmentIds),
+      excludedSegments: await rulesOfSegments(tx, workspaceId, campaign.excludedSegmentIds),
+    };
     return {
       ...of,
       ...campaign,
       fromDomain,
-      audience: await queries.countAudience(tx, workspaceId, campaign.listIds),
-      sample: await queries.sampleContact(tx, workspaceId, campaign.listIds),
+      audience: (await estimateAudience(tx, workspaceId, campaign)).recipients,
+      asked,
+      sample: await queries.sampleContact(tx, asked),
       routes: plan.levels.flat(),
       dkimKeys: await dkimKeysOf(tx, secrets, workspaceId, fromDomain),
       config,

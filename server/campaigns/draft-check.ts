@@ -21,6 +21,8 @@ export class CampaignUnsendable extends Error {
 
 export interface CampaignPlan {
   listIds: string[];
+  /** Who these describe may be on any list. */
+  segmentIds?: string[];
   /** File name (its extension says MJML, HTML or text) and content. */
   template: { name: string; body: string };
   postalAddress?: string | undefined;
@@ -37,8 +39,9 @@ export async function checkDraft(database: Database, workspaceId: string, plan: 
     );
   const wanted = requiredAttributes(template);
   if (wanted.size === 0) return;
+  const listIds = plan.segmentIds?.length ? null : plan.listIds;
   const present = await database.withWorkspace(workspaceId, (tx) =>
-    queries.attributesPresent(tx, workspaceId, plan.listIds, [...wanted.keys()]),
+    queries.attributesPresent(tx, workspaceId, listIds, [...wanted.keys()]),
   );
   for (const [attribute, field] of wanted)
     if (!present.has(attribute))

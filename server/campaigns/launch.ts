@@ -2,11 +2,14 @@
  * Launch: the checklist, what a person says to it, and then the send. A red item blocks unless it is forced, and that is
  * written down with who did it; amber items want a yes.
  */
-import { sendCampaign } from './campaign.ts';
+import type { Tx } from '../kernel/database.ts';
+import { assertPossible, send, verbOf } from './campaign.ts';
 import type { ChecklistItem } from './checked.ts';
 import { type Checklist, checkBeforeSending, type Surroundings } from './checklist.ts';
-import type { SendPlan } from './plan.ts';
+import { findDetail } from './draft.ts';
+import { checkPlan, type SendPlan } from './plan.ts';
 import type { CampaignKey } from './queries.ts';
+import { CampaignRefused } from './refused.ts';
 
 export interface Consent {
   /** Red items, and with them amber ones, do not block. */
@@ -22,13 +25,23 @@ export type LaunchOutcome =
   | { kind: 'refused'; items: ChecklistItem[] }
   | { kind: 'unconfirmed'; items: ChecklistItem[] };
 
-/** Throws CampaignRefused when the campaign's state or the plan does not allow it. */
+/**
+ * `also` runs in the transaction that sends it: what belongs to the send is kept, or not, with it. Throws CampaignRefused
+ * when the campaign's state or the plan does not allow it.
+ */
 export async function launch(
   around: Surroundings,
   of: CampaignKey,
   plan: SendPlan,
   consent: Consent,
+  also: (tx: Tx) => Promise<void> = async () => {},
 ): Promise<LaunchOutcome> {
+  checkPlan(plan);
+  const look = async (tx: Tx) => {
+    await assertPossible(tx, of, verbOf(plan));
+    return findDetail(tx, of);
+  };
+  const { version } = await around.database.readWorkspace(of.workspaceId, look, around.scope);
   const checklist = await checkBeforeSending(around, of);
   const found = (verdict: ChecklistItem['verdict']) =>
     checklist.isRehearsal ? [] : checklist.items.filter((item) => item.verdict === verdict);
@@ -38,6 +51,20 @@ export async function launch(
     return { kind: 'unconfirmed', items: amber };
   const override =
     red.length > 0 ? { by: consent.by, items: red.map(({ id, sentence }) => ({ id, sentence })) } : null;
-  await sendCampaign(around.database, of, plan, override);
+  const work = async (tx: Tx) => {
+    await send(tx, of, plan, override);
+    const sent = await findDetail(tx, of);
+    if (sent.version !== version) throw changedMeanwhile(sent.name);
+    await also(tx);
+  };
+  await around.database.withWorkspace(of.workspaceId, work, around.scope);
   return { kind: 'sent', checklist };
+}
+
+/** What the checklist looked at is what is sent. */
+function changedMeanwhile(name: string): CampaignRefused {
+  return new CampaignRefused(
+    'state',
+    `Campaign "${name}" was changed while the checklist looked at it: look at what it says now, and send it again.`,
+  );
 }

@@ -34,7 +34,15 @@ before(async () => {
 after(() => db.drop());
 
 function count(tx: Tx): Promise<number[]> {
-  return countMissing(tx, workspaceId, listIds, ['city', 'first_name']);
+  const asked = {
+    workspaceId,
+    at: new Date(),
+    listIds,
+    segments: [],
+    excludedListIds: [],
+    excludedSegments: [],
+  };
+  return countMissing(tx, asked, ['city', 'first_name']);
 }
 
 async function planOfCount(): Promise<string> {

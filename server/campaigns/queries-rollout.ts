@@ -21,6 +21,11 @@ export function setPlan(tx: Tx, of: CampaignKey, plan: PlanRow) {
     WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId}`);
 }
 
+export function setWindow(tx: Tx, of: CampaignKey, window: string | null, timezone: string) {
+  return tx.query(sql`UPDATE campaign SET send_window = ${window}, timezone = ${timezone}
+    WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId}`);
+}
+
 export interface RolloutRow extends PlanRow {
   /** Index of the stage that is frozen or sent now. */
   stage: number;
@@ -35,7 +40,8 @@ export interface RolloutRow extends PlanRow {
 export async function findRollout(tx: Tx, of: CampaignKey): Promise<RolloutRow | undefined> {
   const [row] = await tx.query<RolloutRow>(sql`
     SELECT timezone, send_window AS "sendWindow", to_char(local_at, 'YYYY-MM-DD"T"HH24:MI') AS "localAt", stages, stage,
-      stage_audience::float8 AS "stageAudience", frozen_list_count >= cardinality(list_ids) AS "isStageFrozen",
+      stage_audience::float8 AS "stageAudience",
+      frozen_list_count >= cardinality(list_ids) + least(cardinality(segment_ids), 1) AS "isStageFrozen",
       hold_seconds AS "holdSeconds", holds_until AS "holdsUntil", halt_limits AS "haltLimits",
       halt_since AS "haltSince"
     FROM campaign WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId}`);

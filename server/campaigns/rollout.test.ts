@@ -6,10 +6,19 @@ import { makeCampaign, present, type TestCampaign } from '../../test/support/cam
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { dueLanes, setLaneDue } from '../kernel/queries.ts';
+import { findGate, renewGateTimes } from '../kernel/queries-gates.ts';
 import { type Sql, sql } from '../kernel/sql.ts';
 import { earliestDueMessage, markCommitting } from '../queue/queries.ts';
 import { Moves } from '../stats/counters.ts';
-import { cancelCampaign, continueCampaign, pauseCampaign, resumeCampaign, sendCampaign } from './campaign.ts';
+import {
+  cancelCampaign,
+  continueCampaign,
+  pauseCampaign,
+  resumeCampaign,
+  sendCampaign,
+  setPace,
+  setWindow,
+} from './campaign.ts';
 import type { SendPlan } from './plan.ts';
 import { CampaignRefused } from './refused.ts';
 import { campaignStatus } from './status.ts';
@@ -309,7 +318,7 @@ describe('the recipient’s own time', () => {
       { atLocal, at: new Date() },
       { atLocal: '2020-01-01T09:00' },
     ])
-      assert.throws(() => sendCampaign(db.database, campaign, plan), CampaignRefused);
+      await assert.rejects(sendCampaign(db.database, campaign, plan), CampaignRefused);
     assert.equal(await stateOf(campaign), 'draft');
   });
 });
@@ -331,4 +340,35 @@ test('a speed cap is in the status and in the gate, and a later plan of a schedu
   const { maxPerHour, stage } = await look(campaign);
   assert.equal(maxPerHour, null);
   assert.equal(stage?.number, 1);
+});
+
+test('a campaign that is under way gets slower and faster', async () => {
+  const campaign = await sent({});
+  await advanceTo(campaign, 'sending');
+  assert.equal(await isOffered(campaign), true);
+  const setTo = (perHour: number | null) =>
+    db.database.withWorkspace(campaign.workspaceId, (tx) => setPace(tx, campaign, perHour));
+  await setTo(1);
+  assert.equal((await look(campaign)).maxPerHour, 1);
+  await set(campaign, 'lane_gate', sql`spent_until = now() + interval '1 min'`);
+  assert.equal(await isOffered(campaign), false);
+  await setTo(null);
+  assert.equal(await isOffered(campaign), true);
+});
+
+test('a window that somebody gives it is not undone by the next opening of the one before', async () => {
+  const campaign = await sent({ window: 'Mon-Sun 00:00-24:00' });
+  await advanceTo(campaign, 'sending');
+  const key = { workspaceId: campaign.workspaceId, key: campaign.campaignId };
+  const window = { window: 'Mon-Sun 03:00-03:01', timezone: 'Europe/Berlin' };
+  await db.database.withWorkspace(campaign.workspaceId, async (tx) => {
+    await setWindow(tx, campaign, window);
+    const before = await findGate(tx, key);
+    const opensAt = new Date('2020-01-01T00:00:00Z');
+    await renewGateTimes(tx, key, { opensAt, closesAt: new Date('2100-01-01T00:00:00Z') });
+    assert.deepEqual(await findGate(tx, key), before);
+    await setWindow(tx, campaign, { window: null });
+    assert.equal((await findGate(tx, key))?.opensAt, null);
+  });
+  assert.equal(await isOffered(campaign), true);
 });

@@ -8,7 +8,7 @@
  */
 import type { Tx } from '../kernel/database.ts';
 import { setLanesOpen } from '../kernel/queries.ts';
-import { findGate, setGateTimes } from '../kernel/queries-gates.ts';
+import { findGate, renewGateTimes } from '../kernel/queries-gates.ts';
 import { campaignCounts } from '../stats/counters.ts';
 import { type Counts, haltReason } from './halt.ts';
 import { type CampaignKey, moveState, setFailure } from './queries.ts';
@@ -78,7 +78,7 @@ async function keepWindow(tx: Tx, of: CampaignKey, rollout: queries.RolloutRow):
   if (!gate.isOver) return gate.opensAt ? gate.opensAt.getTime() - gate.now.getTime() : 0;
   const window = parseWindow(rollout.sendWindow ?? '');
   if (!window) throw new Error(`the send window "${rollout.sendWindow}" cannot be read`);
-  const { opensAt, closesAt } = currentOrNextOpening(window, rollout.timezone, gate.now);
-  await setGateTimes(tx, key, opensAt, closesAt);
-  return Math.max(0, opensAt.getTime() - gate.now.getTime());
+  const opening = currentOrNextOpening(window, rollout.timezone, gate.now);
+  await renewGateTimes(tx, key, opening);
+  return Math.max(0, opening.opensAt.getTime() - gate.now.getTime());
 }

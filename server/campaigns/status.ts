@@ -5,6 +5,7 @@ import { findGate } from '../kernel/queries-gates.ts';
 import { MESSAGE_STATES, type MessageState } from '../queue/states.ts';
 import { campaignCounts, campaignRowCounts } from '../stats/counters.ts';
 import * as queries from './queries.ts';
+import { type Breakdown, findBreakdown, latestReplies, type ReplyRow } from './queries-breakdown.ts';
 import { findRollout, listOverrides, type OverrideRow } from './queries-rollout.ts';
 import { findOrRefuse } from './refused.ts';
 
@@ -20,6 +21,10 @@ export interface CampaignStatus {
   maxPerHour: number | null;
   /** Who sent it against the checklist. */
   overrides: OverrideRow[];
+  /** Refusals, the latest first. */
+  replies: ReplyRow[];
+  /** By provider, and by what was answered; undefined: nobody has added it up yet. */
+  breakdown: Breakdown | undefined;
 }
 
 export interface Stage {
@@ -41,19 +46,30 @@ export function campaignStatus(
   of: queries.CampaignKey,
   from: 'rows' | 'counters' = 'counters',
 ): Promise<CampaignStatus> {
-  return database.readWorkspace(of.workspaceId, async (tx) => {
-    const campaign = await findOrRefuse(tx, of);
-    const counted = await (from === 'rows' ? campaignRowCounts(tx, of) : campaignCounts(tx, of));
-    const counts = Object.fromEntries(MESSAGE_STATES.map((state) => [state, counted[state] ?? 0]));
-    return {
-      campaign,
-      counts: counts as Record<MessageState, number>,
-      routes: await queries.troubledRoutes(tx, of.workspaceId),
-      ...(await sendingOf(tx, of, campaign)),
-      overrides: await listOverrides(tx, of),
-    };
-  });
+  return database.readWorkspace(of.workspaceId, (tx) => statusOf(tx, of, from));
 }
+
+/** In a transaction whose statements see one moment. Throws CampaignRefused. */
+export async function statusOf(
+  tx: Tx,
+  of: queries.CampaignKey,
+  from: 'rows' | 'counters' = 'counters',
+): Promise<CampaignStatus> {
+  const campaign = await findOrRefuse(tx, of);
+  const counted = await (from === 'rows' ? campaignRowCounts(tx, of) : campaignCounts(tx, of));
+  const counts = Object.fromEntries(MESSAGE_STATES.map((state) => [state, counted[state] ?? 0]));
+  return {
+    campaign,
+    counts: counts as Record<MessageState, number>,
+    routes: await queries.troubledRoutes(tx, of.workspaceId),
+    ...(await sendingOf(tx, of, campaign)),
+    overrides: await listOverrides(tx, of),
+    replies: await latestReplies(tx, of, REPLIES_SHOWN),
+    breakdown: await findBreakdown(tx, of),
+  };
+}
+
+const REPLIES_SHOWN = 20;
 
 async function sendingOf(tx: Tx, of: queries.CampaignKey, campaign: queries.CampaignRow) {
   const rollout = await findRollout(tx, of);

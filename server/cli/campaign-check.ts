@@ -1,14 +1,15 @@
 /** `camp campaign check`: the checklist before a campaign is sent, and what the checklist is asked with. */
 import type { ChecklistItem, Verdict } from '../campaigns/checked.ts';
 import { checkBeforeSending, type Surroundings } from '../campaigns/checklist.ts';
+import { workHere } from '../campaigns/template-work.ts';
 import type { Database } from '../kernel/database.ts';
 import { Scope } from '../kernel/scope.ts';
 import { loadSecrets } from '../kernel/secrets.ts';
+import { createResolver } from '../smtp/resolver.ts';
 import { type Cli, uuid } from './cli.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { withDatabase } from './open-database.ts';
 import { type Output, styled } from './output.ts';
-import { createResolver } from './resolver.ts';
 
 /** For questions to the DNS. */
 const CHECK_MS_MAX = 20_000;
@@ -35,7 +36,7 @@ export async function withSurroundings<T>(
   await using scope = Scope.root('checklist', { deadlineMs: CHECK_MS_MAX });
   const { config } = cli;
   const secrets = await loadSecrets(database, config.secret);
-  return await work({ scope, database, secrets, resolver: createResolver(config), config });
+  return await work({ scope, database, secrets, resolver: createResolver(config), config, work: workHere });
 }
 
 const MARKS: Record<Verdict, string> = { green: '✓', amber: '!', red: '✗' };

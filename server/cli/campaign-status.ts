@@ -1,6 +1,7 @@
 /** `camp campaign status`, and waiting for a campaign's end. */
 
 import type { CampaignKey } from '../campaigns/queries.ts';
+import type { Breakdown } from '../campaigns/queries-breakdown.ts';
 import { type CampaignStatus, campaignStatus } from '../campaigns/status.ts';
 import { type Database, isDatabaseAway } from '../kernel/database.ts';
 import type { Scope } from '../kernel/scope.ts';
@@ -9,10 +10,12 @@ import { type Cli, uuid } from './cli.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { interruptScope } from './interrupt.ts';
 import { withDatabase } from './open-database.ts';
-import { type Output, styled, table } from './output.ts';
+import { count, type Output, styled, table } from './output.ts';
 
 const LOOK_AGAIN_MS = 250;
 const AWAY_MS_MAX = 60_000;
+const DESTINATIONS_SHOWN = 10;
+const REFUSALS_SHOWN = 5;
 const ENDED = new Set(['finished', 'cancelled', 'failed']);
 
 export async function showStatus(
@@ -81,13 +84,28 @@ export function hasEnded({ campaign, counts }: CampaignStatus): boolean {
 }
 
 function report(out: Output, status: CampaignStatus): void {
-  const { campaign, counts, routes, stage, waits, maxPerHour, overrides } = status;
+  const { campaign, counts, routes, stage, waits, maxPerHour, overrides, breakdown = null } = status;
   const { id, name, state, audience, failure } = campaign;
   out.say(`${styled(out, 'bold', name)}  ${id}\n`);
   out.say(countsTable(status));
+  if (breakdown) sayBreakdown(out, breakdown);
   for (const sentence of reasons(status)) out.say(`\n${sentence}`);
   const result = { id, name, state, audience, counts, routes, reason: failure, stage, waits };
-  out.result({ ...result, max_per_hour: maxPerHour, overrides });
+  out.result({ ...result, max_per_hour: maxPerHour, overrides, breakdown });
+}
+
+/** As it was added up last. */
+function sayBreakdown(out: Output, { destinations, refusals }: Breakdown): void {
+  const largest = destinations.slice(0, DESTINATIONS_SHOWN);
+  if (largest.length > 0)
+    out.say(
+      `\n${table([
+        ['to', 'messages', 'accepted'],
+        ...largest.map(({ name, messages, counts }) => [name, messages, counts.accepted ?? 0]),
+      ])}`,
+    );
+  for (const { kind, rule, replies, example } of refusals.slice(0, REFUSALS_SHOWN))
+    out.say(`\n${count(replies)} ${kind} by the rule ${rule ?? '–'}: ${example ?? ''}`);
 }
 
 function reasons({ campaign, routes, waits, overrides }: CampaignStatus): string[] {

@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { camp, type Ended } from '../../test/support/command-line.ts';
 import { createTestDatabase } from '../../test/support/database.ts';
+import { Database } from '../kernel/database.ts';
+import { DEFAULT_WORKSPACE_ID } from '../kernel/ids.ts';
+import { sql } from '../kernel/sql.ts';
 import { MESSAGE_STATES } from '../queue/states.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -107,11 +110,41 @@ test('a campaign is made, listed and shown with an audience of nobody yet', asyn
   assert.match(String(id), /^[0-9a-f-]{36}$/);
   const counts = Object.fromEntries(MESSAGE_STATES.map((state) => [state, 0]));
   const expected = { id, name: 'Thursday', state: 'draft', audience: 0 };
-  const quiet = { routes: [], reason: null, stage: null, waits: null, max_per_hour: null, overrides: [] };
+  const quiet = {
+    routes: [],
+    reason: null,
+    stage: null,
+    waits: null,
+    max_per_hour: null,
+    overrides: [],
+    breakdown: null,
+  };
   assert.deepEqual(await done('campaign', 'status', String(id)), { ...expected, counts, ...quiet });
   const { campaigns } = await done('campaign', 'list');
   assert.ok(Array.isArray(campaigns));
   assert.deepEqual(campaigns[0], expected);
+});
+
+test('a campaign goes to segments as well as lists, and not to those who are excepted', async () => {
+  const rules = await file(
+    'cologne.json',
+    '{"all": [{"field": "attribute", "name": "city", "type": "text", "op": "equals", "value": "Köln"}]}',
+  );
+  const { id: segment } = await done('segment', 'create', 'Cologne', '--rules', rules);
+  const { id } = await done(...create('--segment', 'Cologne', '--except-list', 'News'));
+  const { id: other } = await done(...create('--list', 'News', '--except-segment', 'Cologne'));
+  const database = new Database(url);
+  const rows = await database.withWorkspace(DEFAULT_WORKSPACE_ID, (tx) =>
+    tx.query(sql`SELECT id, segment_ids, excluded_segment_ids, cardinality(excluded_list_ids) AS lists
+      FROM campaign WHERE id = ANY(${[id, other]}::uuid[]) ORDER BY id`),
+  );
+  await database.close();
+  assert.deepEqual(rows, [
+    { id, segment_ids: [segment], excluded_segment_ids: [], lists: 1 },
+    { id: other, segment_ids: [], excluded_segment_ids: [segment], lists: 0 },
+  ]);
+  assert.match(await refusal(...create('--except-list', 'News')), /--list NAME or --segment NAME/);
+  assert.match(await refusal(...create('--segment', 'Bonn')), /Bonn/);
 });
 
 test('for people, create prints the id alone, so that a shell can keep it', async () => {
@@ -163,6 +196,22 @@ test('a campaign is sent, held, let go and cancelled, and says when that is not 
   await done(...campaign('cancel'));
   assert.equal(await state(), 'cancelled');
   assert.match(await refusal(...campaign('send')), /is cancelled and cannot be sent/);
+});
+
+test('a scheduled campaign gets another speed and window, and can be taken back', async () => {
+  const { id } = await done(...create('--list', 'News'));
+  await done('campaign', 'send', String(id), '--at', '2100-01-01T09:00:00Z');
+  const look = async () => done('campaign', 'status', String(id));
+  await done('campaign', 'pace', String(id), '500');
+  assert.equal((await look()).max_per_hour, 500);
+  await done('campaign', 'pace', String(id), 'off');
+  assert.equal((await look()).max_per_hour, null);
+  assert.match(await refusal('campaign', 'pace', String(id), 'fast'), /The pace is "fast", but must be/);
+  await done('campaign', 'window', String(id), 'Mon-Fri 09:00-17:00', '--timezone', 'Europe/Berlin');
+  assert.match(await refusal('campaign', 'window', String(id), 'whenever'), /"whenever" cannot be used/);
+  await done('campaign', 'revise', String(id));
+  assert.equal((await look()).state, 'draft');
+  assert.match(await refusal('campaign', 'pace', String(id), '500'), /is draft and cannot be slowed down/);
 });
 
 test('a campaign can be sent at a time', async () => {

@@ -19,11 +19,14 @@ export class TemplateError extends Error {
   readonly source: string;
   readonly line: number;
   readonly column: number;
+  /** `message` without the place. */
+  readonly problem: string;
   constructor(place: TemplatePlace, problem: string) {
     super(`${place.source} line ${place.line}: ${problem}`);
     this.source = place.source;
     this.line = place.line;
     this.column = place.column;
+    this.problem = problem;
   }
 }
 

@@ -67,5 +67,5 @@ test('what cannot be a mail is refused in one sentence', () => {
     [{ text: null, html: null }, /neither text nor html/],
     [{ attachments: [{ filename: 'a', contentType: 'x; y', base64: '' }] }, /content type/],
   ] as const)
-    assert.match(transactionalFault({ ...body, ...changes } as TransactionalBody) ?? '', sentence);
+    assert.match(transactionalFault({ ...body, ...changes } as TransactionalBody)?.sentence ?? '', sentence);
 });

@@ -39,30 +39,54 @@ const CONTENT_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/i
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what may not stand in a header
 const CONTROLS = /[\x00-\x1f\x7f]/;
 
-/** Why no mail can be made of it; null: it can. One sentence. */
-export function transactionalFault({
-  from,
-  replyTo,
-  subject,
-  text,
-  html,
-  attachments,
-  toName,
-}: TransactionalBody): string | null {
-  for (const [what, email] of [
-    ['from', from.email],
-    ['reply-to', replyTo],
-  ] as const) {
-    if (email === null) continue;
+export interface TransactionalFault {
+  /** JSON pointer into the mail, as the API takes it. */
+  at: string;
+  /** For people. */
+  sentence: string;
+}
+
+/** Why no mail can be made of it; null: it can. */
+export function transactionalFault(body: TransactionalBody, toEmail?: string): TransactionalFault | null {
+  return faultOfAddresses(body, toEmail) ?? faultOfLines(body) ?? faultOfContent(body);
+}
+
+function faultOfAddresses({ from, replyTo }: TransactionalBody, toEmail: string | undefined) {
+  const addresses = [
+    ['/from/email', 'from', from.email],
+    ['/to/email', 'to', toEmail],
+    ['/reply_to', 'reply-to', replyTo],
+  ] as const;
+  for (const [at, what, email] of addresses) {
+    if (email === null || email === undefined) continue;
     const result = encodeAddress(email);
-    if (result.kind === 'invalid') return `The ${what} address cannot be written: ${result.reason}.`;
+    if (result.kind === 'invalid')
+      return { at, sentence: `The ${what} address cannot be written: ${result.reason}.` };
   }
-  const lines = [from.name, toName, subject, ...attachments.map(({ filename }) => filename)];
-  if (lines.some((line) => line !== null && CONTROLS.test(line)))
-    return 'A name, the subject or a file name has a line break or a control character in it: take it out.';
-  if (text === null && html === null) return 'There is neither text nor html: give at least one of them.';
-  const odd = attachments.find(({ contentType }) => !CONTENT_TYPE.test(contentType));
-  return odd ? `"${odd.contentType}" is no content type such as application/pdf.` : null;
+  return null;
+}
+
+function faultOfLines({ from, toName, subject, attachments }: TransactionalBody): TransactionalFault | null {
+  const lines: [at: string, line: string | null][] = [
+    ['/from/name', from.name],
+    ['/to/name', toName],
+    ['/subject', subject],
+    ...attachments.map(({ filename }, i): [string, string] => [`/attachments/${i}/filename`, filename]),
+  ];
+  const [at] = lines.find(([, line]) => line !== null && CONTROLS.test(line)) ?? [];
+  if (at === undefined) return null;
+  const sentence =
+    'A name, the subject or a file name has a line break or a control character in it: take it out.';
+  return { at, sentence };
+}
+
+function faultOfContent({ text, html, attachments }: TransactionalBody): TransactionalFault | null {
+  if (text === null && html === null)
+    return { at: '', sentence: 'There is neither text nor html: give at least one of them.' };
+  const odd = attachments.findIndex(({ contentType }) => !CONTENT_TYPE.test(contentType));
+  if (odd < 0) return null;
+  const sentence = `"${attachments[odd]?.contentType}" is no content type such as application/pdf.`;
+  return { at: `/attachments/${odd}/content_type`, sentence };
 }
 
 /** Renders whatever body comes with the recipient as its attributes. */

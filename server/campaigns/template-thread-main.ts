@@ -1,0 +1,5 @@
+/** The thread of template-thread.ts: one task after the other, each with its answer. */
+import { parentPort } from 'node:worker_threads';
+import { type TemplateTask, workOn } from './template-work.ts';
+
+parentPort?.on('message', (task: TemplateTask) => parentPort?.postMessage(workOn(task)));
