@@ -2,7 +2,7 @@
  * Claims: how long taking 500 messages takes, by how many are queued and by how many were taken before. Nothing vacuums
  * meanwhile, so that a claim late in a campaign meets all the dead index entries of those before it.
  */
-import { createCampaign } from '../server/campaigns/campaign.ts';
+import { createCampaign } from '../server/campaigns/draft.ts';
 import { newId } from '../server/kernel/ids.ts';
 import { claim, LaneHints } from '../server/queue/claim.ts';
 import { type Bench, type Report, scaled } from './bench.ts';

@@ -56,8 +56,8 @@ export async function benchDkim(bench: Bench): Promise<Report> {
 /** From now on mail of the sample's sender is signed with this key. */
 async function startSigning({ database, workspaceId }: BenchDatabase): Promise<DkimKey> {
   const secrets = await loadSecrets(database, undefined);
-  const domain = await addDomain(database, secrets, workspaceId, domainOfSender(), ['rsa-sha256']);
   return database.withWorkspace(workspaceId, async (tx) => {
+    const domain = await addDomain(tx, secrets, workspaceId, domainOfSender(), ['rsa-sha256']);
     for (const { selector } of await keysOfDomains(tx, workspaceId, [domain]))
       await activate(tx, { workspaceId, domain, selector });
     const [key] = await dkimKeysOf(tx, secrets, workspaceId, domain);

@@ -1,6 +1,7 @@
 /** Freeze: a list becomes messages, by the step that the job runs, with nobody sending meanwhile. */
 import { advanceCampaign } from '../server/campaigns/advance.ts';
-import { createCampaign, sendCampaign } from '../server/campaigns/campaign.ts';
+import { sendCampaign } from '../server/campaigns/campaign.ts';
+import { createCampaign } from '../server/campaigns/draft.ts';
 import { campaignStatus } from '../server/campaigns/status.ts';
 import { type Bench, type Report, scaled } from './bench.ts';
 import { createDatabase } from './database.ts';

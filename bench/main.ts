@@ -3,7 +3,8 @@
  * all that is started ends with the command.
  *
  *     --recipients N   of the sending parts (100000); a smaller N makes the other parts smaller too
- *     --only PART      send, memory, import, freeze or claim
+ *     --only PART      send, memory, import, freeze, claim, dkim, fan-out or api
+ *     --api            the same as --only api
  *     --json           one JSON object as the last line of standard output, all else to standard error
  */
 import { parseArgs } from 'node:util';
@@ -13,6 +14,7 @@ import { EXIT } from '../server/cli/exit-codes.ts';
 import { interruptScope } from '../server/cli/interrupt.ts';
 import { createOutput, type Output, table } from '../server/cli/output.ts';
 import type { Scope } from '../server/kernel/scope.ts';
+import { benchApi } from './api.ts';
 import { type Bench, RECIPIENTS, type Report, startBench } from './bench.ts';
 import { benchClaim } from './claim.ts';
 import { benchDkim } from './dkim.ts';
@@ -32,6 +34,7 @@ const PARTS = {
   freeze: { title: 'Freeze', run: benchFreeze },
   claim: { title: 'Claims', run: benchClaim },
   dkim: { title: 'Sending, signed', run: benchDkim },
+  api: { title: 'API', run: benchApi },
   'fan-out': { title: 'Sending to 200 sites', run: benchFanOut },
 } satisfies Record<string, { title: string; run(bench: Bench): Promise<Report> }>;
 
@@ -55,7 +58,8 @@ async function main(): Promise<number> {
 }
 
 function readFlags() {
-  const values = readArguments();
+  const { api, ...values } = readArguments();
+  if (api) values.only ??= 'api';
   const names = Object.keys(PARTS) as Part[];
   return {
     parts: values.only === undefined ? names : [readChoice(values.only, '--only', names)],
@@ -71,6 +75,7 @@ function readArguments() {
         json: { type: 'boolean', default: false },
         recipients: { type: 'string', default: String(RECIPIENTS) },
         only: { type: 'string' },
+        api: { type: 'boolean', default: false },
       },
     }).values;
   } catch (error) {

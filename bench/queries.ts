@@ -57,3 +57,13 @@ export async function setting(tx: Tx, name: string): Promise<string | undefined>
   const [row] = await tx.query<{ value: string }>(sql`SELECT current_setting(${name}) AS value`);
   return row?.value;
 }
+
+/** As the API keeps a message of its own. */
+export function insertMail(
+  tx: Tx,
+  mail: { workspaceId: string; campaignId: string; id: string; body: string },
+) {
+  return tx.query(sql`
+    INSERT INTO transactional_message (workspace_id, campaign_id, id, email, body)
+    VALUES (${mail.workspaceId}, ${mail.campaignId}, ${mail.id}, 'person@city.example', ${mail.body})`);
+}

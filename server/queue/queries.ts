@@ -1,5 +1,6 @@
 /** The queue's SQL: one function a statement. Every statement names one workspace, and where it can one campaign. */
 import type { Tx } from '../kernel/database.ts';
+import { insertIntoOutbox } from '../kernel/queries-outbox.ts';
 import { sql, uuids } from '../kernel/sql.ts';
 
 export interface CampaignKey {
@@ -29,7 +30,7 @@ export interface ClaimedRow {
  * on tables whose statistics still say that they are empty, and a join would then be planned the wrong way round.
  * `from` lets the scan start behind the rows that earlier claims took and vacuum has not removed; it is a hint, and a
  * claim that came up short starts over from the beginning. Whether the recipient may still be written to is decided
- * here, in the snapshot of the claim.
+ * here, in the snapshot of the claim; who came by a segment stays while subscribed to anything (audience/freeze.ts).
  */
 export function claimMessages(
   tx: Tx,
@@ -52,7 +53,7 @@ export function claimMessages(
         WHEN u.reason IS NOT NULL THEN 'on the suppression list: ' || u.reason
         WHEN t.id IS NOT NULL THEN NULL
         WHEN c.id IS NULL THEN 'the contact was deleted'
-        WHEN s.contact_id IS NULL THEN 'no longer subscribed'
+        WHEN s.contact_id IS NULL AND by_segment.contact_id IS NULL THEN 'no longer subscribed'
       END AS "suppressedBy",
       extract(epoch FROM coalesce(m.first_deferred_at, t.created_at, now()) - now())::float8 + p.give_up_seconds AS "secondsLeft"
     FROM claimed m
@@ -64,6 +65,12 @@ export function claimMessages(
     LEFT JOIN LATERAL (SELECT contact_id FROM subscription
       WHERE workspace_id = ${of.workspaceId} AND list_id = ANY (p.list_ids) AND contact_id = m.contact_id
         AND status = 'subscribed' LIMIT 1) s ON true
+    LEFT JOIN LATERAL (SELECT contact_id FROM subscription any_list
+      WHERE s.contact_id IS NULL AND cardinality(p.segment_ids) > 0
+        AND workspace_id = ${of.workspaceId} AND contact_id = m.contact_id AND status = 'subscribed'
+        AND NOT EXISTS (SELECT FROM subscription gone WHERE gone.workspace_id = ${of.workspaceId}
+          AND gone.list_id = ANY (p.list_ids) AND gone.contact_id = m.contact_id AND gone.status = 'unsubscribed')
+      LIMIT 1) by_segment ON true
     LEFT JOIN LATERAL (SELECT id, body, created_at FROM transactional_message
       WHERE p.kind = 'transactional' AND workspace_id = ${of.workspaceId} AND id = m.contact_id LIMIT 1) t ON true`);
 }
@@ -234,10 +241,17 @@ export async function campaignContent(tx: Tx, of: CampaignKey): Promise<Campaign
 /** The campaign cannot go on as it is, and a person has to look: it is paused with the reason. */
 export function holdCampaign(tx: Tx, of: CampaignKey, reason: string) {
   return tx.query(sql`
-    UPDATE campaign SET state = 'paused', failure = ${reason}, state_changed_at = now()
-    WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId} AND kind = 'campaign'
-      AND state IN ('sending', 'holding', 'finishing')
-    RETURNING id`);
+    WITH held AS (
+      UPDATE campaign SET state = 'paused', failure = ${reason}, state_changed_at = now()
+      WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId} AND kind = 'campaign'
+        AND state IN ('sending', 'holding', 'finishing')
+      RETURNING id, name, audience),
+    announced AS (${insertIntoOutbox(of.workspaceId, {
+      type: sql`'campaign.paused'`,
+      data: sql`jsonb_build_object('campaign_id', held.id, 'name', held.name, 'audience', held.audience)`,
+      from: sql`held`,
+    })})
+    SELECT id FROM held`);
 }
 
 export interface OwnedRow {
@@ -337,51 +351,4 @@ export function rememberMailDomain(tx: Tx, domain: string, destinationId: number
   return tx.query(sql`
     INSERT INTO mail_domain (domain, destination_id) VALUES (${domain}, ${destinationId})
     ON CONFLICT (domain) DO UPDATE SET destination_id = excluded.destination_id, resolved_at = now()`);
-}
-
-/** The stream of a From address and this month (UTC). */
-export async function findStream(
-  tx: Tx,
-  workspaceId: string,
-  fromEmail: string,
-): Promise<string | undefined> {
-  const [row] = await tx.query<{ id: string }>(sql`
-    SELECT id FROM campaign WHERE workspace_id = ${workspaceId} AND from_email = ${fromEmail}
-      AND stream_month = date_trunc('month', now(), 'UTC')::date AND kind = 'transactional'`);
-  return row?.id;
-}
-
-/** Made by its first message; two may come at once. */
-export async function ensureStream(
-  tx: Tx,
-  stream: CampaignKey & { fromEmail: string; giveUpSeconds: number },
-): Promise<string> {
-  const [row] = await tx.query<{ id: string }>(sql`
-    INSERT INTO campaign (workspace_id, id, kind, stream_month, name, state, list_ids, from_email, template_name,
-      template_body, give_up_seconds, started_at, frozen_at)
-    VALUES (${stream.workspaceId}, ${stream.campaignId}, 'transactional', date_trunc('month', now(), 'UTC')::date,
-      'transactional', 'sending', '{}', ${stream.fromEmail}, '', '', ${stream.giveUpSeconds}, now(), now())
-    ON CONFLICT (workspace_id, from_email, stream_month) WHERE kind = 'transactional'
-    DO UPDATE SET from_email = excluded.from_email RETURNING id`);
-  if (!row) throw new Error('ensureStream gave no row');
-  return row.id;
-}
-
-/** False: it is there already. */
-export async function insertTransactional(
-  tx: Tx,
-  of: CampaignKey,
-  id: string,
-  body: unknown,
-): Promise<boolean> {
-  const rows = await tx.query(sql`
-    INSERT INTO transactional_message (workspace_id, id, campaign_id, body)
-    VALUES (${of.workspaceId}, ${id}, ${of.campaignId}, ${JSON.stringify(body)}) ON CONFLICT DO NOTHING RETURNING id`);
-  return rows.length === 1;
-}
-
-export function insertTransactionalMessage(tx: Tx, of: CampaignKey, id: string, email: string) {
-  return tx.query(sql`
-    INSERT INTO message (workspace_id, campaign_id, contact_id, email, lane, state, due_at)
-    VALUES (${of.workspaceId}, ${of.campaignId}, ${id}, ${email}, 0, 'queued', now())`);
 }

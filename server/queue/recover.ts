@@ -13,18 +13,21 @@ const RECOVERY_SHARD = 0;
 export async function recoverMessagesOf(tx: Tx, workspaceId: string, deadWorkerId: string): Promise<void> {
   const rows = await queries.recoverMessages(tx, workspaceId, deadWorkerId);
   const byCampaign = Map.groupBy(rows, (row) => row.campaignId);
-  for (const campaignId of [...byCampaign.keys()].sort())
-    explain(tx, { workspaceId, campaignId }, byCampaign.get(campaignId) ?? []);
+  const moved = [...byCampaign.keys()].sort().map((campaignId) => {
+    const campaign = { workspaceId, campaignId };
+    return { campaign, moves: explain(tx, campaign, byCampaign.get(campaignId) ?? []) };
+  });
+  Moves.writeAll(tx, moved, RECOVERY_SHARD);
 }
 
-function explain(tx: Tx, of: queries.CampaignKey, rows: queries.RecoveredRow[]): void {
+function explain(tx: Tx, of: queries.CampaignKey, rows: queries.RecoveredRow[]): Moves {
   const moves = new Moves();
   for (const row of rows) moves.move(row.state === 'uncertain' ? 'committing' : 'claimed', row.state);
   recordEvents(tx, of.workspaceId, of.campaignId, rows.flatMap(uncertainty));
   const lanes = new Set(rows.filter((row) => row.state !== 'uncertain').map((row) => row.lane));
   for (const number of [...lanes].sort((a, b) => a - b))
     wakeLane(tx, { workspaceId: of.workspaceId, queue: 'message', key: of.campaignId, number }, 0);
-  moves.write(tx, of, RECOVERY_SHARD);
+  return moves;
 }
 
 function uncertainty(row: queries.RecoveredRow) {

@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/support/databa
 import type { Sink } from '../../test/support/sink.ts';
 import { ensureWorkspace } from '../accounts/workspaces.ts';
 import { sendCampaign } from '../campaigns/campaign.ts';
-import { listCampaigns } from '../campaigns/queries.ts';
+import { campaignPage } from '../campaigns/queries.ts';
 import { newId } from '../kernel/ids.ts';
 import { sql } from '../kernel/sql.ts';
 import { enqueueTransactional, MailRefused, type TransactionalMail } from './transactional.ts';
@@ -58,7 +58,9 @@ test('a message of its own is sent once, however often it was queued, and to nob
     got.filter((to) => /^(ann|gone)@/.test(to)),
     ['ann@city.example'],
   );
-  const campaigns = await db.database.withWorkspace(workspaceId, (tx) => listCampaigns(tx, workspaceId, 10));
+  const campaigns = await db.database.withWorkspace(workspaceId, (tx) =>
+    campaignPage(tx, workspaceId, null, 10),
+  );
   assert.deepEqual(campaigns, []);
 });
 

@@ -19,7 +19,7 @@ import { sendCampaign } from '../campaigns/campaign.ts';
 import { campaignStatus } from '../campaigns/status.ts';
 import { loadSecrets } from '../kernel/secrets.ts';
 import { sql } from '../kernel/sql.ts';
-import { addRelay } from '../senders/relays.ts';
+import { saveRelay } from '../senders/relays.ts';
 import { setRoute } from '../senders/routes.ts';
 import { addSource, setWarmUp } from '../senders/sources.ts';
 import { dayOf } from '../senders/warm-up.ts';
@@ -190,12 +190,11 @@ describe('a route of a sender’s own', () => {
     const [one, two] = [await startTestSink(), await startTestSink()];
     const campaign = await makeCampaign(db.database, 60);
     const { workspaceId } = campaign;
-    await addRelay(db.database, secrets, workspaceId, { name: 'one', url: one.smtpUrl });
-    await addRelay(db.database, secrets, workspaceId, { name: 'two', url: two.smtpUrl });
-    await setRoute(db.database, secrets, workspaceId, {
-      domain: 'camp.example',
-      route: 'relay:one*2,relay:two',
-      fallback: null,
+    await db.database.withWorkspace(workspaceId, async (tx) => {
+      await saveRelay(tx, secrets, workspaceId, { name: 'one', url: one.smtpUrl, trusted: true });
+      await saveRelay(tx, secrets, workspaceId, { name: 'two', url: two.smtpUrl, trusted: true });
+      const route = { domain: 'camp.example', route: 'relay:one*2,relay:two', fallback: null };
+      await setRoute(tx, secrets, workspaceId, route);
     });
     startDirectWorker(t);
     assert.deepEqual(present((await send(campaign)).counts), { accepted: 60 });
@@ -220,11 +219,9 @@ describe('a route of a sender’s own', () => {
     const start = dayOf(new Date());
     await setWarmUp(db.database, '127.0.0.9', { provider: '*', start, from: 4, factor: 2, until: 1_000 });
     const campaign = await makeCampaign(db.database, people('gmail.example', 9, 'warm'));
-    await setRoute(db.database, secrets, campaign.workspaceId, {
-      domain: '*',
-      route: 'direct:warm',
-      fallback: null,
-    });
+    const { workspaceId } = campaign;
+    const route = { domain: '*', route: 'direct:warm', fallback: null };
+    await db.database.withWorkspace(workspaceId, (tx) => setRoute(tx, secrets, workspaceId, route));
     startDirectWorker(t);
     await sendCampaign(db.database, campaign);
     const { counts } = await until(async () => {

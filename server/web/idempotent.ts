@@ -27,7 +27,8 @@ import { comeAgain, Problem } from './problem.ts';
 
 const IN_FLIGHT_RETRY_MS = 1_000;
 const LOOK_AGAIN_MS = 200;
-const WAIT_SECONDS_MAX = 30;
+/** Below every endpoint's deadline: who waited in vain hears 409, and not 503. */
+const WAIT_SECONDS_MAX = 20;
 /** A refusal with one of these is an answer; another 4xx says that the request was none. */
 const DEFINITIVE = new Set([402, 404, 409, 410, 412, 422]);
 const KEPT_HEADERS = ['content-type', 'location', 'etag', 'link'];
@@ -138,8 +139,9 @@ async function refusalOf({ id, services }: ApiRequest, once: Once, error: unknow
   throw error;
 }
 
-/** Who is told to come again has no answer yet. */
-function isDefinitive({ status, code, headers }: Problem): boolean {
+/** Who is told to come again has no answer yet, and nor has who may send it when there are credits. */
+export function isDefinitive({ status, code, headers }: Problem): boolean {
+  if (code === 'out-of-credits') return false;
   return DEFINITIVE.has(status) && !code.startsWith('idempotency-key') && !('retry-after' in headers);
 }
 
@@ -154,7 +156,7 @@ async function finishAlone(
 }
 
 /** An answer as it is kept. Nothing else is sent in the first place, so a replay is no different. */
-function kept(answer: Answer): StoredResponse {
+export function kept(answer: Answer): StoredResponse {
   const { status, headers, body } = render(answer);
   if (!Buffer.isBuffer(body)) throw new Error('a stream cannot be kept for a replay');
   const entries = Object.entries(headers).filter(([name]) => KEPT_HEADERS.includes(name));

@@ -53,7 +53,7 @@ const makeList = endpoint({
       sql`INSERT INTO list (workspace_id, id, name) VALUES (${workspaceId}, ${newId()}, ${name})`,
     );
     if (ending === 'not found') throw notFound('segment');
-    if (ending === 'refused') throw new CampaignRefused('The campaign is paused already.');
+    if (ending === 'refused') throw new CampaignRefused('plan', 'The campaign is paused already.');
     if (ending === 'sql') await tx.query(sql`SELECT secret_column FROM nothing`);
     if (ending === 'bug') throw new Error('the password is hunter2');
     return noContent();

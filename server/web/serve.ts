@@ -5,6 +5,9 @@
  *   admit, before the body is read:   keeping up? → limit of the address → who → limits of key and workspace → may they
  *   answer, when the body is there:   its type and size → JSON → schema → idempotency key → handle or run → send
  *
+ * Where an endpoint takes requests together, those with a key that is new are answered in one transaction (together.ts); all
+ * others go this way.
+ *
  * A request has a Scope: it ends when the client leaves and at the endpoint's deadline, and the transactions of the request
  * belong to it.
  */
@@ -22,6 +25,7 @@ import { limitAddress, limitPrincipal } from './limits.ts';
 import { comeAgain } from './problem.ts';
 import { Asked, type Caller } from './request.ts';
 import type { Services } from './services.ts';
+import { Together } from './together.ts';
 import { type EndpointValidator, validatorOf } from './validate.ts';
 
 const API_VERSION = 'v1';
@@ -47,6 +51,9 @@ export interface Surroundings {
 export function mount(app: FastifyInstance, route: Route, surroundings: Surroundings): void {
   const { method, path, endpoint } = route;
   const validator = validatorOf(endpoint);
+  const check = surroundings.checkAnswers ? (given: Answer) => assertPromised(validator, given) : () => {};
+  const together = endpoint.together ? new Together(endpoint.together, surroundings.requests, check) : null;
+  const served = { route, validator, check, together };
   app.route({
     method,
     url: path,
@@ -58,7 +65,7 @@ export function mount(app: FastifyInstance, route: Route, surroundings: Surround
       request.caller = { scope, principal: null };
       request.caller.principal = await admit(endpoint, request, surroundings.services);
     },
-    handler: async (request, reply) => send(reply, await answer(route, validator, request, surroundings)),
+    handler: async (request, reply) => send(reply, await answer(served, request, surroundings.services)),
   });
 }
 
@@ -81,16 +88,21 @@ async function admit(
   return principal;
 }
 
+interface Served {
+  route: Route;
+  validator: EndpointValidator;
+  check(given: Answer): void;
+  together: Together | null;
+}
+
 async function answer(
-  { method, path, endpoint }: Route,
-  validator: EndpointValidator,
+  { route: { method, path, endpoint }, validator, check, together }: Served,
   request: FastifyRequest,
-  { services, checkAnswers }: Surroundings,
+  services: Services,
 ): Promise<Rendered> {
   const body = bodyOf(endpoint, request);
   const parts = validator.check({ params: request.params, query: request.query, body: body.value });
   const asked = new Asked({ request, services, ...parts, upload: body.upload });
-  const check = checkAnswers ? (given: Answer) => assertPromised(validator, given) : () => {};
   const attempt = () => perform(endpoint, method, asked, check);
   const key = keyOf(endpoint, asked.headers);
   if (key === null) return render(await attempt());
@@ -103,6 +115,8 @@ async function answer(
     apiVersion: API_VERSION,
     body: body.fingerprinted,
   });
+  const answered = await together?.answer({ request: asked, key, fingerprint });
+  if (answered) return answered;
   return answerOnce(asked, { key, fingerprint }, (once) => {
     asked.once = once;
     return attempt();

@@ -1,6 +1,7 @@
 /** How the process is seen from outside: its health, its metrics, its end. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { startCutter } from '../../test/support/cutter.ts';
 import { TestWeb } from '../../test/support/web.ts';
 import { Database } from '../kernel/database.ts';
 import { openScopeNames } from '../kernel/scope.ts';
@@ -36,8 +37,10 @@ after(async () => {
 
 test('while the database is away the process lives, is not ready, and says whose trouble it is', async () => {
   const key = await web.newKey();
-  const database = new Database('postgres://nobody@127.0.0.1:1/nothing');
+  const cutter = await startCutter(web.db.url);
+  const database = new Database(cutter.url);
   const cut = await TestWeb.start({}, { database });
+  await cutter.stop();
   assert.equal((await cut.ask('GET /healthz')).status, 200);
   for (const line of ['GET /readyz', 'GET /v1/me']) {
     const { status, json, headers, bytes } = await cut.ask(line, { key });

@@ -11,6 +11,8 @@ import cookie from '@fastify/cookie';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { principalOfKey } from '../accounts/principal.ts';
 import { openBilling } from '../billing/billing.ts';
+import { SenderCheck } from '../campaigns/sender-check.ts';
+import { TemplateThread } from '../campaigns/template-thread.ts';
 import type { Config } from '../kernel/config.ts';
 import type { Database } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
@@ -18,11 +20,13 @@ import type { Log } from '../kernel/log.ts';
 import { RateLimits } from '../kernel/rate-limits.ts';
 import { Scope } from '../kernel/scope.ts';
 import { loadSecrets } from '../kernel/secrets.ts';
+import { createResolver } from '../smtp/resolver.ts';
 import { answerOf, render } from './answer.ts';
 import { readBodies } from './body.ts';
 import { Coalesced } from './coalesce.ts';
 import type { Method, Route } from './endpoint.ts';
 import { problemOf } from './errors.ts';
+import { LiveHub, type LiveTiming } from './live-hub.ts';
 import { Load } from './load.ts';
 import { Metrics } from './metrics.ts';
 import { openApiOf } from './openapi.ts';
@@ -47,12 +51,16 @@ const CLIENT_GONE = 499;
 export interface WebOptions {
   config: Config;
   database: Database;
+  /** The same with `pipeline`, where there is one. */
+  pipelined?: Database;
   log: Log;
   routes?: readonly Route[];
   /** For tests: an answer that is not what its endpoint promises is a mistake. */
   checkAnswers?: boolean;
   /** For how long a stop waits for the answers that are under way. */
   drainMs?: number;
+  /** For tests: how often the live streams are looked after. */
+  live?: LiveTiming;
 }
 
 export interface Web {
@@ -67,17 +75,19 @@ export interface Web {
 export async function startWeb({
   config,
   database,
+  pipelined = database,
   log,
   routes: always = ROUTES,
   checkAnswers = false,
   drainMs = DRAIN_MS_MAX,
+  live,
 }: WebOptions): Promise<Web> {
   const billing = await openBilling(config, { database, log, respond });
   const secrets = await loadSecrets(database, config.secret);
   const routes = billing ? [...always, ...BILLING_ROUTES] : always;
   const serving = Scope.root('serving');
   const requests = Scope.root('requests');
-  const load = new Load(database);
+  const load = new Load({ waitMs: () => Math.max(database.waitMs(), pipelined.waitMs()) });
   const metrics = new Metrics(load);
   const limits = new RateLimits(database);
   const openApi = openApiOf(routes, config.publicUrl);
@@ -85,11 +95,18 @@ export async function startWeb({
   const services = {
     config,
     database,
+    pipelined,
     secrets,
+    senders: new SenderCheck(config, secrets),
+    get resolver() {
+      return createResolver(config);
+    },
+    templates: new TemplateThread(),
     log,
     keyHolders,
     limits,
     load,
+    live: new LiveHub({ database, log, serving, ...(live ? { timing: live } : {}) }),
     metrics,
     openApi,
     billing,
@@ -98,9 +115,13 @@ export async function startWeb({
   const app = await createApp(services);
   for (const route of routes) mount(app, route, { services, requests, checkAnswers });
   for (const [path, methods] of methodsOf(routes)) refuseOthers(app, path, methods);
-  const stop = () => drain(app, { serving, requests, load, drainMs });
+  const stop = async () => {
+    await drain(app, { serving, requests, load, drainMs });
+    services.templates.stop();
+  };
   try {
     const url = await app.listen({ host: config.httpHost, port: config.httpPort });
+    load.start();
     return { url, services, stop };
   } catch (error) {
     await stop();
