@@ -26,6 +26,12 @@ export async function openBilling(
   if (secretKey === undefined)
     throw new ConfigError('BILLING is on, but STRIPE_SECRET_KEY is not set: payments need a provider.');
   const prices = readPrices(config.billingPrices);
+  // Payments come out right without events, and those that wait for somebody come out late.
+  if (webhookSecret === undefined)
+    log.warn({
+      event: 'stripe_webhook_secret_not_set',
+      error: 'every event that Stripe posts is refused: set STRIPE_WEBHOOK_SECRET',
+    });
   // Hundreds of files that nobody else needs.
   const { createStripeProvider } = await import('./stripe.ts');
   const provider = createStripeProvider({ secretKey, webhookSecret, host, port, protocol });

@@ -6,8 +6,8 @@ import { BUYER, setSeller } from '../../test/support/invoices.ts';
 import {
   CREDITS,
   createTestBilling,
-  type Heard,
   newWorkspace,
+  paid,
   type TestBilling,
   TestClient,
 } from '../../test/support/payments.ts';
@@ -18,7 +18,6 @@ import { PAYMENT_FAULTS } from '../sandbox/payments/report.ts';
 import type { ChargeOrder } from './charge.ts';
 import { balance } from './credits.ts';
 import { issueInvoice } from './invoices.ts';
-import type { Payment } from './payment.ts';
 import { insertInvoiceCredits } from './queries-ledger.ts';
 
 let db: TestDatabase;
@@ -164,15 +163,23 @@ test('what is not sold, and a buyer who cannot be reached, is said before anythi
   assert.deepEqual(await charges(), []);
 });
 
+test('before somebody has said who sells, nothing is sold: an invoice could not say it', async () => {
+  await db.database.withOwner((tx) => tx.query(sql`DELETE FROM seller`));
+  const heard = await client.pay();
+  await setSeller(db.database);
+  assert.ok(heard.kind === 'refused' && heard.reason === 'refused');
+  assert.match(heard.sentence, /camp seller set/);
+  assert.deepEqual(await charges(), []);
+});
+
 test('a payment that waits for its customer says where to go, and its key is parked', async () => {
   const key = randomUUID();
-  const payment = paid(await client.pay({ paymentMethod: 'pm_card_authenticationRequired' }, key));
+  const order = { paymentMethod: 'pm_card_authenticationRequired', returnUrl: 'https://shop.example/' };
+  const payment = paid(await client.pay(order, key));
   assert.equal(payment.state, 'pending');
   assert.equal(payment.actionUrl, `https://sandbox.example/authenticate/${payment.providerRef}`);
-  assert.deepEqual(await client.pay({ paymentMethod: 'pm_card_authenticationRequired' }, key), {
-    kind: 'unknown',
-    resource: `/v1/payments/${payment.id}`,
-  });
+  const resource = `/v1/payments/${payment.id}`;
+  assert.deepEqual(await client.pay(order, key), { kind: 'unknown', resource });
 });
 
 test('what was agreed on cannot be changed afterwards, nor a payment be deleted', async () => {
@@ -184,11 +191,6 @@ test('what was agreed on cannot be changed afterwards, nor a payment be deleted'
   ])
     await assert.rejects(client.rows(statement), { code: '42501' });
 });
-
-function paid(heard: Heard): Payment {
-  assert.ok(heard.kind === 'payment', heard.kind);
-  return heard.payment;
-}
 
 function credited(reference: string): Partial<ChargeOrder> {
   return { buys: { ...CREDITS.buys, reference } as ChargeOrder['buys'] };

@@ -10,7 +10,7 @@ import { faultPoint } from '../kernel/fault-point.ts';
 import { newId } from '../kernel/ids.ts';
 import { enqueueJob } from '../kernel/jobs.ts';
 import type { Scope } from '../kernel/scope.ts';
-import { type Buyer, taxOn, troubleWith } from './invoice-parties.ts';
+import { type Buyer, isSellerSet, taxOn, troubleWith } from './invoice-parties.ts';
 import { totalsOf } from './invoice-tax.ts';
 import { creditableMinor, sellerOf } from './invoices.ts';
 import type { NewCharge, NewPayment, Payment, PaymentKey } from './payment.ts';
@@ -23,6 +23,9 @@ import type { KeyHolder } from './settle.ts';
 
 export const RECONCILE_JOB = 'payment.reconcile';
 export const FIRST_LOOK_MS = 120_000;
+
+const NO_SELLER =
+  'Nothing is sold yet, because invoices would not say by whom: the operator sets that with `camp seller set`.';
 
 /** The request under whose idempotency key a payment goes. */
 export interface PaymentRequest {
@@ -139,7 +142,9 @@ export async function creditsBought(
   if (!pack) throw new PaymentRefused('refused', notSold(prices, credits, currency));
   const trouble = troubleWith(buyer);
   if (trouble !== undefined) throw new PaymentRefused('refused', trouble);
-  const lines = [saleOf(pack, taxOn(await sellerOf(tx), buyer))];
+  const seller = await sellerOf(tx);
+  if (!isSellerSet(seller)) throw new PaymentRefused('refused', NO_SELLER);
+  const lines = [saleOf(pack, taxOn(seller, buyer))];
   const amount = { minor: totalsOf(lines).grossMinor, currency: pack.price.currency };
   return { amount, credits, description: creditsText(credits), sale: { lines, buyer } };
 }

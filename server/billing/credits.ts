@@ -1,8 +1,13 @@
 /**
  * Sending credits: one for each message that a mail server accepted. What was accepted is counted by the transactions that
  * move messages (stats/counters.ts); a job books what the counters have gained, so the ledger follows within a minute and
- * sending itself knows nothing of money. At zero nothing new is begun; what is queued is sent, and the balance may fall
- * below zero by that much. What the operator mails about invoices costs nobody anything.
+ * sending itself knows nothing of money: settling costs no row and no lock more, and the counters are exact at every
+ * instant, so a booking is late and never wrong.
+ *
+ * At zero nothing new is begun: no message is queued over the API, no campaign is started, and one that was to start now
+ * waits before its audience is frozen. What is queued is sent, and the balance may fall below zero by that much: by what a
+ * campaign froze that was started with too few, and by what was queued since the last booking. What the operator mails about
+ * invoices costs nobody anything.
  */
 import { findCampaign } from '../campaigns/queries.ts';
 import type { Config } from '../kernel/config.ts';
@@ -44,13 +49,16 @@ export function startSpending(database: Database): Promise<boolean> {
   );
 }
 
-/** Of the job that drives a campaign: one that waits for its time waits on while there are no credits. */
+/** Before these a campaign has begun nothing, or the next stage of it not. */
+const BEFORE_FREEZING: readonly (string | undefined)[] = ['scheduled', 'starting'];
+
+/** Of the job that drives a campaign: while there are no credits, no audience is frozen. */
 export function holdAtZero(advance: JobHandler): JobHandler {
   return async (job) => {
     const { database, workspaceId } = job;
     const isHeld = await database.withWorkspace(workspaceId, async (tx) => {
       const campaign = await findCampaign(tx, { workspaceId, campaignId: job.key ?? '' });
-      return campaign?.state === 'scheduled' && (await balance(tx, workspaceId)) <= 0n;
+      return BEFORE_FREEZING.includes(campaign?.state) && (await balance(tx, workspaceId)) <= 0n;
     });
     return isHeld ? { kind: 'again', afterMs: HELD_LOOK_MS } : advance(job);
   };

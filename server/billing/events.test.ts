@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,8 +7,10 @@ import { until } from '../../test/support/campaign.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
 import {
   createTestBilling,
+  eventOf,
   newWorkspace,
   runJob,
+  signed,
   type TestBilling,
   TestClient,
 } from '../../test/support/payments.ts';
@@ -76,10 +77,8 @@ test('an event is kept once, however often it comes and in whatever order, and s
 
 test('what an event says is not believed: it is a reason to ask', async () => {
   const payment = await pay('pm_card_authenticationRequired');
-  const body = eventOf('payment_intent.succeeded', {
-    payment_id: payment.id,
-    workspace_id: client.workspaceId,
-  });
+  const metadata = { payment_id: payment.id, workspace_id: client.workspaceId };
+  const body = eventOf('payment_intent.succeeded', { metadata });
   assert.equal(await takeEvent(billing, body, signed(body)), true);
   const [job] = await eventJobs();
   assert.ok(job);
@@ -89,7 +88,8 @@ test('what an event says is not believed: it is a reason to ask', async () => {
 
 test('an event that the provider has not signed, or signed too long ago, is refused and not kept', async () => {
   const { id } = await pay('pm_card_visa');
-  const body = eventOf('payment_intent.succeeded', { payment_id: id, workspace_id: client.workspaceId });
+  const metadata = { payment_id: id, workspace_id: client.workspaceId };
+  const body = eventOf('payment_intent.succeeded', { metadata });
   const changed = Buffer.from(String(body).replace('succeeded', 'payment_failed'));
   const old = Math.floor(Date.now() / 1_000) - 301;
   const forgeries = [
@@ -113,7 +113,7 @@ test('events of what is not ours are taken, and nothing is kept of them', async 
     { payment_id: client.workspaceId, workspace_id: client.workspaceId },
   ];
   for (const metadata of others) {
-    const body = eventOf('payment_intent.succeeded', metadata);
+    const body = eventOf('payment_intent.succeeded', { metadata });
     assert.equal(await takeEvent(billing, body, signed(body)), true);
   }
   assert.deepEqual(await client.rows(sql`SELECT id FROM provider_event`), []);
@@ -134,17 +134,4 @@ function untilPosted(type: string, times: number): Promise<unknown> {
     async () => posts.filter(({ body }) => JSON.parse(String(body)).type === type).length === times,
     `${type} is posted ${times} times`,
   );
-}
-
-let events = 0;
-
-function eventOf(type: string, metadata: Record<string, string>): Buffer {
-  events += 1;
-  const event = { id: `evt_test_${events}`, object: 'event', type, data: { object: { metadata } } };
-  return Buffer.from(JSON.stringify(event));
-}
-
-function signed(body: Buffer, secret = 'whsec_sandbox', at = Math.floor(Date.now() / 1_000)): string {
-  const mac = createHmac('sha256', secret).update(`${at}.`).update(body).digest('hex');
-  return `t=${at},v1=${mac}`;
 }

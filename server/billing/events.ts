@@ -4,7 +4,9 @@
  * says is not believed: it is a reason to ask.
  */
 import { enqueueJob } from '../kernel/jobs.ts';
+import { DISPUTES_WORKSPACE_ID } from './differences.ts';
 import type { Billing } from './phases.ts';
+import type { ProviderEvent } from './provider.ts';
 import * as queries from './queries.ts';
 
 /** Its key is the event's id. */
@@ -15,6 +17,7 @@ export async function takeEvent(billing: Billing, body: Buffer, signature: strin
   const { database, provider } = billing;
   const event = provider.readEvent(body, signature);
   if (!event) return false;
+  if (event.disputeOf !== null) await keepDispute(billing, event, event.disputeOf, body);
   if (!event.owner) return true;
   const { workspaceId, paymentId } = event.owner;
   await database.withWorkspace(workspaceId, async (tx) => {
@@ -24,4 +27,16 @@ export async function takeEvent(billing: Billing, body: Buffer, signature: strin
     await enqueueJob(tx, workspaceId, { kind: EVENT_JOB, key: event.id, args: { paymentId } });
   });
   return true;
+}
+
+async function keepDispute(
+  { database }: Billing,
+  event: ProviderEvent,
+  disputeOf: string,
+  body: Buffer,
+): Promise<void> {
+  await database.withWorkspace(DISPUTES_WORKSPACE_ID, async (tx) => {
+    if (!(await queries.insertEvent(tx, DISPUTES_WORKSPACE_ID, event, body))) return;
+    await enqueueJob(tx, DISPUTES_WORKSPACE_ID, { kind: EVENT_JOB, key: event.id, args: { disputeOf } });
+  });
 }

@@ -12,6 +12,7 @@ import { DEFAULT_WORKSPACE_ID, newId } from '../kernel/ids.ts';
 import type { JobContext, JobHandler, JobOutcome } from '../kernel/jobs.ts';
 import { Scope } from '../kernel/scope.ts';
 import { sql } from '../kernel/sql.ts';
+import { enqueueTransactional } from '../queue/transactional.ts';
 import { INVOICE_HANDLERS, issuedMailId } from './invoice-jobs.ts';
 import { type Issued, issueCreditNote, issueInvoice, type NewInvoice } from './invoices.ts';
 import { renderInvoice } from './pdf.ts';
@@ -100,6 +101,23 @@ test('an invoice is rendered, kept, and mailed to the buyer from the seller, wit
   );
   assert.ok(invoice);
   assert.deepEqual(pdf, await renderInvoice(invoice));
+});
+
+test('the mail of an invoice is tried for five days, also where other mail from its address is given up sooner', async (t) => {
+  const { jobs, issued } = await issueIn(t);
+  await db.database.withWorkspace(DEFAULT_WORKSPACE_ID, (tx) =>
+    enqueueTransactional(tx, {
+      workspaceId: DEFAULT_WORKSPACE_ID,
+      ...{ from: { email: SELLER.email }, to: { email: 'a@b.example' }, subject: 'Code', text: '1' },
+    }),
+  );
+  await startTestRunner(t, db.database, INVOICE_HANDLERS);
+  await untilAllDone(jobs);
+  const [stream] = await db.database.withWorkspace(DEFAULT_WORKSPACE_ID, (tx) =>
+    tx.query(sql`SELECT c.give_up_seconds FROM campaign c JOIN transactional_message m ON m.campaign_id = c.id
+      WHERE m.id = ${issuedMailId(issued.invoiceId)}`),
+  );
+  assert.deepEqual(stream, { give_up_seconds: 5 * 86_400 });
 });
 
 test('a credit note is mailed as one', async (t) => {

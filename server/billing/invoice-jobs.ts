@@ -5,7 +5,7 @@
  * invoice.render: the PDF is a pure function of the row, so one try more gives the same bytes. They are kept together with
  *   the job that mails them.
  * invoice.mail: the message is queued under an id that is made of the invoice's, so one try more queues nothing. From there
- *   it is a message like every other: delivered, retried, or `uncertain`.
+ *   it is a message like every other: delivered, retried for five days, or `uncertain`. invoice-mail.ts says how it stands.
  *
  * The mail is the operator's and not the buyer's: it leaves from the operator's workspace, by its routes, signed as its
  * domain, whatever the buyer's credits or suppressions are.
@@ -19,8 +19,11 @@ import { RENDER_JOB } from './invoices.ts';
 import { formatMoney } from './money.ts';
 import * as queries from './queries-invoices.ts';
 
-const MAIL_JOB = 'invoice.mail';
-const OPERATOR_WORKSPACE_ID = DEFAULT_WORKSPACE_ID;
+/** Its key is the invoice's id; `number` in its args when it is mailed again. */
+export const MAIL_JOB = 'invoice.mail';
+export const OPERATOR_WORKSPACE_ID = DEFAULT_WORKSPACE_ID;
+/** As long as mail servers try (RFC 5321 section 4.5.4.1): nobody waits at a screen for an invoice, and it must arrive. */
+const GIVE_UP_SECONDS = 5 * 86_400;
 
 export const INVOICE_HANDLERS: Record<string, JobHandler> = { [RENDER_JOB]: render, [MAIL_JOB]: mail };
 
@@ -40,7 +43,7 @@ async function render({ database, workspaceId, key, fence }: JobContext): Promis
   return { kind: 'done' };
 }
 
-async function mail({ database, workspaceId, key }: JobContext): Promise<JobOutcome> {
+async function mail({ database, workspaceId, key, args }: JobContext): Promise<JobOutcome> {
   const { invoice, pdf } = await database.readWorkspace(workspaceId, async (tx) => ({
     invoice: await queries.findInvoice(tx, workspaceId, key ?? ''),
     pdf: await queries.originalDocument(tx, workspaceId, key ?? ''),
@@ -55,7 +58,8 @@ async function mail({ database, workspaceId, key }: JobContext): Promise<JobOutc
     await database.withWorkspace(OPERATOR_WORKSPACE_ID, (tx) =>
       enqueueTransactional(tx, {
         workspaceId: OPERATOR_WORKSPACE_ID,
-        id: issuedMailId(invoice.id),
+        id: issuedMailId(invoice.id, Number(args.number ?? 0)),
+        giveUpSeconds: GIVE_UP_SECONDS,
         ...mailOf(invoice),
         attachments: [attachment],
       }),
@@ -69,10 +73,11 @@ async function mail({ database, workspaceId, key }: JobContext): Promise<JobOutc
 
 /**
  * The id of the message that brings an invoice; its Message-ID is made of it. A UUIDv7 with the invoice's time, so that it is
- * found where messages of that time are.
+ * found where messages of that time are. `number`: 0 is the first, then how often it was mailed again.
  */
-export function issuedMailId(invoiceId: string): string {
-  const digits = createHash('sha256').update(`${invoiceId} issued`).digest('hex');
+export function issuedMailId(invoiceId: string, number = 0): string {
+  const purpose = number === 0 ? 'issued' : `again ${number}`;
+  const digits = createHash('sha256').update(`${invoiceId} ${purpose}`).digest('hex');
   return `${invoiceId.slice(0, 13)}-7${digits.slice(0, 3)}-8${digits.slice(3, 6)}-${digits.slice(6, 18)}`;
 }
 

@@ -41,7 +41,7 @@ export interface Seller extends Party {
   creditNoteSeries: string;
 }
 
-/** Until somebody says who sells. Nobody's customer waits for that; the invoice shows it. */
+/** Until somebody says who sells. Nothing is sold before that (charge.ts). */
 export const SELLER_NOT_SET: Seller = {
   name: 'Seller not set (camp seller set)',
   countryCode: 'ZZ',

@@ -75,6 +75,17 @@ test('Postgres refuses a transaction that does not add up to zero', async () => 
   assert.equal(await credits(), 0n);
 });
 
+test('nor one whose postings are out of sight when it commits', async () => {
+  const id = newId();
+  const hidden = db.database.withWorkspace(workspaceId, async (tx) => {
+    await insertTransaction(tx, { workspaceId, id, kind: 'grant', source: id });
+    await insertPostings(tx, { workspaceId, id }, [{ account: 'balance', credits: 6n }]);
+    await tx.query(sql`SELECT set_config('camp.workspace_id', ${newId()}, true)`);
+  });
+  await assert.rejects(hidden, /does not add up to zero/);
+  assert.equal(await credits(), 0n);
+});
+
 test('what was booked is not changed and not deleted', async () => {
   await booked({});
   for (const statement of [

@@ -60,6 +60,8 @@ interface Progress {
   failure: { code: string; message: string } | null;
   /** Where the customer has something to do. */
   actionUrl: string | null;
+  /** What a person should know of it. */
+  note: string | null;
   createdAt: Date;
   sentAt: Date | null;
   decidedAt: Date | null;

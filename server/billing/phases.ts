@@ -31,7 +31,7 @@ import type { Answer, PaymentProvider, Rejected } from './provider.ts';
 import * as queries from './queries.ts';
 import { type KeyHolder, settlePayment } from './settle.ts';
 import { isDecided } from './states.ts';
-import { type Seen, type Verdict, wayOf } from './ways.ts';
+import { CANCELED, type Seen, type Verdict, type Way, wayOf } from './ways.ts';
 
 export interface Billing {
   database: Database;
@@ -61,6 +61,13 @@ export interface Start {
   holder: KeyHolder | null;
   /** It is known already what becomes of it. */
   verdict?: Verdict;
+  /** It shall fail with that, unless the provider has taken the money or is about to: there it is cancelled first. */
+  giveUp?: Failure;
+}
+
+export interface Failure {
+  code: string;
+  message: string;
 }
 
 /** A payment on its way. */
@@ -69,6 +76,8 @@ interface Run extends Start {
   isResumed: boolean;
   /** Created, and not written down yet. */
   createdRef?: string;
+  /** Of performance.now(): nothing that moves money is sent after it. Counted from before a process may have been frozen. */
+  oldAt: number;
 }
 
 type Phase = (billing: Billing, run: Run, scope: Scope) => Promise<Run>;
@@ -82,7 +91,12 @@ const PHASES: readonly (readonly [name: string, phase: Phase])[] = [
 
 /** As far as it goes now. Throws LeaseLost when the key is somebody else's; ScopeEnded when the caller left before 4. */
 export async function advance(billing: Billing, scope: Scope, start: Start): Promise<Payment> {
-  let run: Run = { ...start, isResumed: start.payment.state !== 'intended' };
+  const { payment, giveUp } = start;
+  const isUnsent = payment.state === 'intended';
+  const oldAt = performance.now() + billing.timing.sendAgeMsMax - payment.ageMs;
+  let run: Run = { ...start, isResumed: !isUnsent, oldAt };
+  // What was created for it nobody can confirm: its ref was never known to anybody.
+  if (giveUp && isUnsent) run = { ...run, verdict: { kind: 'failed', ...giveUp } };
   for (const [name, phase] of PHASES) {
     run = await phase(billing, run, scope);
     await faultPoint(name);
@@ -137,12 +151,10 @@ async function confirm(billing: Billing, run: Run, scope: Scope): Promise<Run> {
 
 /** Sends, looks what came of it, and sends again only what is known not to have happened. */
 async function decide(billing: Billing, run: Run, scope: Scope): Promise<Verdict> {
-  const { payment, isResumed } = run;
-  const { provider, timing } = billing;
+  const { payment, isResumed, giveUp } = run;
+  const { provider } = billing;
   const way = wayOf(payment);
-  const oldAt = performance.now() + timing.sendAgeMsMax - payment.ageMs;
-  const send = () => post(billing, payment, (key) => way.send(provider, scope, key));
-  let seen: Seen = isResumed ? await way.look(provider, scope) : await send();
+  let seen: Seen = isResumed ? await way.look(provider, scope) : await send(billing, run, scope);
   for (let failures = 1; ; failures += 1) {
     switch (seen.kind) {
       case 'rejected':
@@ -150,10 +162,13 @@ async function decide(billing: Billing, run: Run, scope: Scope): Promise<Verdict
         seen = { kind: 'unknown', error: seen.error, answered: false };
         break;
       case 'untouched':
-        if (performance.now() > oldAt) return NOT_CONFIRMED;
-        // A process that was frozen must not send what others may have given up meanwhile.
-        if (scope.remainingMs() === 0) return { kind: 'unknown', error: 'unsent', answered: false };
-        seen = await send();
+        if (!giveUp && performance.now() <= run.oldAt) seen = await send(billing, run, scope);
+        else if (!way.cancel) return { kind: 'failed', ...(giveUp ?? NOT_CONFIRMED) };
+        else seen = await cancel(billing, run, scope, way.cancel);
+        break;
+      case 'pending':
+        if (!giveUp || !way.cancel || seen.waitsFor !== 'customer') return seen;
+        seen = await cancel(billing, run, scope, way.cancel);
         break;
       case 'unknown':
         if (!(await slept(scope, failures))) return seen;
@@ -165,6 +180,26 @@ async function decide(billing: Billing, run: Run, scope: Scope): Promise<Verdict
   }
 }
 
+/** The last look at the clock is right before the bytes leave: a process that was frozen sends nothing that others gave up. */
+function send(billing: Billing, { payment, oldAt }: Run, scope: Scope): Promise<Seen> {
+  return post(billing, payment, async (key) =>
+    scope.remainingMs() === 0 || performance.now() > oldAt
+      ? { kind: 'unknown', error: 'unsent', answered: false }
+      : wayOf(payment).send(billing.provider, scope, key),
+  );
+}
+
+async function cancel(
+  billing: Billing,
+  { payment, giveUp }: Run,
+  scope: Scope,
+  ask: NonNullable<Way['cancel']>,
+): Promise<Seen> {
+  const seen = await post(billing, payment, (key) => ask(billing.provider, scope, key));
+  const isCanceled = seen.kind === 'failed' && seen.code === CANCELED;
+  return isCanceled ? { kind: 'failed', ...(giveUp ?? NOT_CONFIRMED) } : seen;
+}
+
 /** False: the scope ended meanwhile. */
 function slept(scope: Scope, failures: number): Promise<boolean> {
   return scope.sleep(backoffMs(failures, RETRY)).then(
@@ -173,8 +208,7 @@ function slept(scope: Scope, failures: number): Promise<boolean> {
   );
 }
 
-const NOT_CONFIRMED: Verdict = {
-  kind: 'failed',
+const NOT_CONFIRMED: Failure = {
   code: 'not_confirmed',
   message: 'The payment did not reach the provider in time. Nothing was charged.',
 };
@@ -186,6 +220,8 @@ async function settle(billing: Billing, run: Run): Promise<Run> {
     settlePayment(tx, { respond: billing.respond, payment, holder, verdict: verdict ?? null }),
   );
   const { id, state, failure, kind } = settled;
+  if (verdict?.kind === 'needs_review' && state === 'needs_review')
+    billing.log.error({ event: 'payment_needs_review', payment: id, error: verdict.error });
   billing.log.info({ event: 'payment_settled', payment: id, kind, state, failure: failure?.code });
   return { ...run, payment: settled };
 }

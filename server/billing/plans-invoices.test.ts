@@ -24,10 +24,13 @@ before(async () => {
       FROM generate_series(1, ${INVOICES}::int) n,
         LATERAL (SELECT (ARRAY['invoice', 'credit_note'])[1 + n % 2] AS kind) k`);
     await tx.query(sql`
+      INSERT INTO invoice_mail (workspace_id, invoice_id, number)
+      SELECT workspace_id, id, n FROM invoice, generate_series(1, 2) n`);
+    await tx.query(sql`
       INSERT INTO invoice_document (workspace_id, invoice_id, sha256, content)
       SELECT workspace_id, id, sha256(''), '' FROM invoice`);
   });
-  await db.database.withOwner((tx) => tx.query(sql`ANALYZE invoice, invoice_document`));
+  await db.database.withOwner((tx) => tx.query(sql`ANALYZE invoice, invoice_mail, invoice_document`));
 });
 
 after(() => db.drop());
@@ -47,6 +50,8 @@ test('an invoice, its credit notes and its document are found along their keys',
     await planOf((spy) => queries.originalDocument(spy, workspaceId, id)),
     /using invoice_document_pkey/,
   );
+  const again = await planOf((spy) => queries.mailsAgain(spy, workspaceId, id));
+  assert.match(again, /^Limit[\s\S]*Backward using invoice_mail_pkey/);
 });
 
 test('a page of the list is read from the end of the key, and sorts nothing', async () => {

@@ -76,6 +76,12 @@ test('a page of the list is read from the end of the key, and sorts nothing', as
   assert.doesNotMatch(plan, /Sort/, plan);
 });
 
+test('payments that are not decided are found without those that are', async () => {
+  const plan = await planOf((spy) => queries.openPayments(spy, workspaceId));
+  assert.match(plan, /using payment_open/, plan);
+  assert.match(await planOf((spy) => queries.setNote(spy, of, 'note')), /using payment_pkey/);
+});
+
 test('the daily comparison reads the payments of two days, and not those of years', async () => {
   const plan = await planOf((spy) => queries.succeededCharges(spy, workspaceId, 172_800_000, 600_000));
   assert.match(plan, /payment_age/, plan);

@@ -1,10 +1,10 @@
 /**
- * The port to a payment provider: five verbs, in our words. An adapter (stripe.ts) turns them into requests; nothing of a
+ * The port to a payment provider: a few verbs, in our words. An adapter (stripe.ts) turns them into requests; nothing of a
  * provider's SDK is seen on this side.
  *
  * A charge has two steps, so that "was it charged?" has an answer that does not depend on any idempotency key: it is
  * created unconfirmed, which moves no money, and its `ref` is kept; then it is confirmed, and however often that is asked
- * for, it succeeds at most once. `retrieve` says at any time what became of it.
+ * for, it succeeds at most once. `retrieve` says at any time what became of it, and `cancel` sees to it that nothing will.
  *
  * Every answer is a value. `unknown` means that the request may have had its effect: out of time, cut, a 5xx, a lock.
  */
@@ -17,7 +17,10 @@ export interface PaymentProvider {
   create(scope: Scope, key: string, charge: NewCharge): Promise<Answer<Created>>;
   confirm(scope: Scope, key: string, charge: Confirmation): Promise<Answer<SeenCharge>>;
   retrieve(scope: Scope, ref: string): Promise<Answer<SeenCharge>>;
+  /** What was canceled takes no money any more. What has taken it, or is about to, is shown as it is. */
+  cancel(scope: Scope, key: string, ref: string): Promise<Answer<SeenCharge>>;
   refund(scope: Scope, key: string, refund: NewRefund): Promise<Answer<SeenRefund>>;
+  disputesOf(scope: Scope, ref: string): Promise<Answer<Disputes>>;
   /** Charges that were created since then, newest first; a page of them, older than `before`. */
   listSince(scope: Scope, since: Date, before: string | null): Promise<Answer<ChargePage>>;
   /** What was posted to us; null: the signature is not the provider's, or is older than five minutes. */
@@ -54,6 +57,8 @@ export interface Ownership {
 export interface NewCharge extends Ownership {
   amount: Money;
   description: string;
+  /** Null: ways to pay that lead the customer elsewhere are left out. */
+  returnUrl: string | null;
 }
 
 /** It exists, and moves no money yet. */
@@ -99,6 +104,20 @@ export interface SeenRefund {
   failure: { code: string; message: string } | null;
 }
 
+/** What its customers have their bank take back. */
+export interface Disputes {
+  kind: 'disputes';
+  disputes: Dispute[];
+}
+
+export interface Dispute {
+  ref: string;
+  amount: Money;
+  /** In the provider's words. */
+  reason: string;
+  status: string;
+}
+
 export interface ChargePage {
   kind: 'page';
   charges: SeenCharge[];
@@ -111,4 +130,6 @@ export interface ProviderEvent {
   type: string;
   /** Whose payment it tells of; null: not one of ours. */
   owner: Ownership | null;
+  /** The charge that a dispute is about, whosever it is; null: it tells of no dispute. */
+  disputeOf: string | null;
 }

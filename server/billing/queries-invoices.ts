@@ -1,5 +1,6 @@
 /** Billing's SQL: invoices and credit notes, their documents, and the seller. */
 import type { Tx } from '../kernel/database.ts';
+import { insertIntoOutbox } from '../kernel/queries-outbox.ts';
 import { sql } from '../kernel/sql.ts';
 import type { Seller } from './invoice-parties.ts';
 import { type Invoice, type Snapshot, snapshotFromJson, snapshotToJson } from './invoice-snapshot.ts';
@@ -30,11 +31,19 @@ export async function insertInvoice(tx: Tx, row: InvoiceRow): Promise<string> {
   const { workspaceId, id, kind, series, paymentId, corrects, refundId, snapshot } = row;
   const { currency, netMinor, taxMinor, grossMinor } = snapshot;
   const [inserted] = await tx.query<{ number: string }>(sql`
-    INSERT INTO invoice (workspace_id, id, kind, series, payment_id, corrects, refund_id, currency, net_minor, tax_minor,
-      gross_minor, snapshot)
-    VALUES (${workspaceId}, ${id}, ${kind}, ${series}, ${paymentId}, ${corrects}, ${refundId}, ${currency}, ${netMinor},
-      ${taxMinor}, ${grossMinor}, ${snapshotToJson(snapshot)})
-    RETURNING number`);
+    WITH issued AS (
+      INSERT INTO invoice (workspace_id, id, kind, series, payment_id, corrects, refund_id, currency, net_minor, tax_minor,
+        gross_minor, snapshot)
+      VALUES (${workspaceId}, ${id}, ${kind}, ${series}, ${paymentId}, ${corrects}, ${refundId}, ${currency}, ${netMinor},
+        ${taxMinor}, ${grossMinor}, ${snapshotToJson(snapshot)})
+      RETURNING id, kind, number, payment_id, currency, gross_minor),
+    announced AS (${insertIntoOutbox(workspaceId, {
+      type: sql`'invoice.issued'`,
+      data: sql`jsonb_build_object('invoice_id', issued.id, 'kind', issued.kind, 'number', issued.number,
+        'payment_id', issued.payment_id, 'currency', issued.currency, 'gross_minor', issued.gross_minor)`,
+      from: sql`issued`,
+    })})
+    SELECT number FROM issued`);
   if (!inserted) throw new Error('INSERT gave no row');
   return inserted.number;
 }
@@ -83,6 +92,19 @@ export async function invoicePage(
       AND id < coalesce(${before}::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
     ORDER BY id DESC LIMIT ${limit}`);
   return read(rows);
+}
+
+/** How often it was to be mailed again. Index: invoice_mail_pkey. */
+export async function mailsAgain(tx: Tx, workspaceId: string, invoiceId: string): Promise<number> {
+  const [row] = await tx.query<{ number: number }>(sql`
+    SELECT number FROM invoice_mail WHERE workspace_id = ${workspaceId} AND invoice_id = ${invoiceId}
+    ORDER BY number DESC LIMIT 1`);
+  return row?.number ?? 0;
+}
+
+export function insertMailAgain(tx: Tx, workspaceId: string, invoiceId: string, number: number) {
+  return tx.query(sql`INSERT INTO invoice_mail (workspace_id, invoice_id, number)
+    VALUES (${workspaceId}, ${invoiceId}, ${number})`);
 }
 
 export function insertDocument(tx: Tx, workspaceId: string, invoiceId: string, content: Buffer) {

@@ -1,5 +1,6 @@
 /** Billing's SQL: payments, their attempts, and the provider's events. */
 import type { Tx } from '../kernel/database.ts';
+import { insertIntoOutbox } from '../kernel/queries-outbox.ts';
 import { sql } from '../kernel/sql.ts';
 import type { NewPayment, Payment, PaymentKey } from './payment.ts';
 import type { ProviderEvent } from './provider.ts';
@@ -22,7 +23,7 @@ export async function insertPayment(tx: Tx, payment: NewPayment): Promise<boolea
 const COLUMNS = sql`id, workspace_id AS "workspaceId", kind, state, amount_minor AS "amountMinor", currency, credits,
   terms::text, invoice_id AS "invoiceId", reference, refund_of AS "refundOf", provider, provider_ref AS "providerRef",
   idempotency_key AS key, key_fingerprint AS fingerprint, key_epoch AS epoch, failure_code AS "failureCode",
-  failure_message AS "failureMessage", action_url AS "actionUrl", created_at AS "createdAt", sent_at AS "sentAt",
+  failure_message AS "failureMessage", action_url AS "actionUrl", note, created_at AS "createdAt", sent_at AS "sentAt",
   decided_at AS "decidedAt", extract(epoch FROM now() - created_at)::float8 * 1000 AS "ageMs"`;
 
 export async function findPayment(tx: Tx, of: PaymentKey): Promise<Payment | undefined> {
@@ -73,6 +74,14 @@ export async function refundsOf(tx: Tx, of: PaymentKey): Promise<Payment[]> {
   return rows.map(paymentOf);
 }
 
+/** Those that are not decided, oldest first. Index: payment_open. */
+export async function openPayments(tx: Tx, workspaceId: string): Promise<Payment[]> {
+  const rows = await tx.query<PaymentRow>(sql`
+    SELECT ${COLUMNS} FROM payment WHERE workspace_id = ${workspaceId} AND state NOT IN ('succeeded', 'failed')
+    ORDER BY id`);
+  return rows.map(paymentOf);
+}
+
 /** Asked for so long ago at most, and decided so long ago at least. Index: payment_age. */
 export function succeededCharges(tx: Tx, workspaceId: string, ageMsMax: number, decidedMs: number) {
   return tx.query<{ id: string; providerRef: string }>(sql`
@@ -87,6 +96,7 @@ export interface MoveDetails {
   invoiceId?: string;
   failure?: { code: string; message: string };
   actionUrl?: string | null;
+  note?: string;
 }
 
 /** Forward only: undefined when the payment is in no state from which it may move to `to`. */
@@ -94,19 +104,35 @@ export async function movePayment(
   tx: Tx,
   of: PaymentKey,
   to: PaymentState,
-  { providerRef, invoiceId, failure, actionUrl }: MoveDetails = {},
+  { providerRef, invoiceId, failure, actionUrl, note }: MoveDetails = {},
 ): Promise<Payment | undefined> {
   const rows = await tx.query<PaymentRow>(sql`
-    UPDATE payment SET state = ${to},
-      sent_at = CASE WHEN ${to} = 'sent' THEN now() ELSE sent_at END,
-      decided_at = CASE WHEN ${to} IN ('succeeded', 'failed') THEN now() END,
-      provider_ref = coalesce(${providerRef ?? null}, provider_ref),
-      invoice_id = coalesce(${invoiceId ?? null}, invoice_id),
-      failure_code = ${failure?.code ?? null}, failure_message = ${failure?.message ?? null},
-      action_url = ${actionUrl ?? null}
-    WHERE workspace_id = ${of.workspaceId} AND id = ${of.id} AND state = ANY(${statesBefore(to)}::text[])
-    RETURNING ${COLUMNS}`);
+    WITH moved AS (
+      UPDATE payment SET state = ${to},
+        sent_at = CASE WHEN ${to} = 'sent' THEN now() ELSE sent_at END,
+        decided_at = CASE WHEN ${to} IN ('succeeded', 'failed') THEN now() END,
+        provider_ref = coalesce(${providerRef ?? null}, provider_ref),
+        invoice_id = coalesce(${invoiceId ?? null}, invoice_id),
+        failure_code = ${failure?.code ?? null}, failure_message = ${failure?.message ?? null},
+        action_url = ${actionUrl ?? null}, note = coalesce(${note ?? null}, note)
+      WHERE workspace_id = ${of.workspaceId} AND id = ${of.id} AND state = ANY(${statesBefore(to)}::text[])
+      RETURNING *),
+    announced AS (${insertIntoOutbox(of.workspaceId, {
+      type: sql`('payment.' || moved.state)`,
+      data: sql`jsonb_build_object('payment_id', moved.id, 'kind', moved.kind, 'amount_minor', moved.amount_minor,
+        'currency', moved.currency, 'invoice_id', moved.invoice_id, 'failure_code', moved.failure_code)`,
+      from: sql`moved`,
+    })})
+    SELECT ${COLUMNS} FROM moved`);
   return rows.map(paymentOf)[0];
+}
+
+/** False: that was noted before. */
+export async function setNote(tx: Tx, of: PaymentKey, note: string): Promise<boolean> {
+  const rows = await tx.query(sql`
+    UPDATE payment SET note = ${note}
+    WHERE workspace_id = ${of.workspaceId} AND id = ${of.id} AND note IS DISTINCT FROM ${note} RETURNING id`);
+  return rows.length === 1;
 }
 
 /** The request is another process's now. */

@@ -6,8 +6,8 @@ import {
   backdate,
   CREDITS,
   createTestBilling,
-  type Heard,
   newWorkspace,
+  paid,
   runJob,
   type TestBilling,
   TestClient,
@@ -33,10 +33,12 @@ let client: TestClient;
 /** A client whose provider answers some verbs otherwise; its requests are given up soon. */
 let cutOff: (verbs: Partial<PaymentProvider>, timing?: Partial<Timing>) => TestClient;
 let patient: Scope;
+let errors: Record<string, unknown>[];
 
 before(async () => {
   [db, sandbox] = await Promise.all([createTestDatabase(), startPaymentSandbox()]);
   billing = createTestBilling(db.database, sandbox);
+  billing.log.error = (line: Record<string, unknown>) => errors.push(line);
   patient = Scope.root('patient');
 });
 after(async () => {
@@ -45,6 +47,7 @@ after(async () => {
   assert.deepEqual(openScopeNames(), []);
 });
 beforeEach(async () => {
+  errors = [];
   client = new TestClient(billing, await newWorkspace(db.database));
   cutOff = (verbs, timing = {}) => {
     const provider = { ...billing.provider, ...verbs };
@@ -116,9 +119,23 @@ test('while the provider stays away it is asked after 10 min, 1 h, 6 h and 20 h;
   assert.deepEqual(waits, [8, 50, 299, 839]);
   await backdate(client, payment.id, 14);
   assert.deepEqual(await look(payment, away), { kind: 'done' });
-  assert.equal((await now(payment)).state, 'needs_review');
+  const { state, note } = await now(payment);
+  assert.deepEqual([state, note], ['needs_review', 'the provider gave no answer in 20 hours']);
   // It may have been charged: until the person has found out, nobody pays for the same again.
   assert.partialDeepStrictEqual(await client.pay(order), { kind: 'refused', reason: 'under-way' });
+});
+
+test('a process that was frozen between its last note and the request that moves money sends nothing', async () => {
+  // By the time that it wakes, others have given the payment up.
+  const late = paid(await cutOff({}, { sendAgeMsMax: 0, decideMs: 5_000 }).pay());
+  assert.deepEqual([late.failure?.code, await charged()], ['not_confirmed', 0]);
+  let asked = 0;
+  const confirm: PaymentProvider['confirm'] = async (...args) => {
+    asked += 1;
+    return billing.provider.confirm(...args);
+  };
+  const outOfTime = paid(await cutOff({ confirm }, { decideMs: 0 }).pay());
+  assert.deepEqual([outOfTime.state, asked], ['unknown', 0]);
 });
 
 test('what somebody works at is left alone', async () => {
@@ -178,7 +195,10 @@ test('a provider that took another amount is a case for a person', async () => {
     { decideMs: 5_000 },
   );
   const payment = paid(await greedy.pay());
-  assert.equal(payment.state, 'needs_review');
+  assert.deepEqual([payment.state, payment.note], ['needs_review', 'the provider took 1191 EUR']);
+  assert.deepEqual(errors, [
+    { event: 'payment_needs_review', payment: payment.id, error: 'the provider took 1191 EUR' },
+  ]);
   assert.equal(await credits(), 0n);
 });
 
@@ -204,11 +224,6 @@ async function now({ id }: Payment): Promise<Payment> {
   const payment = await client.find(id);
   assert.ok(payment);
   return payment;
-}
-
-function paid(heard: Heard): Payment {
-  assert.ok(heard.kind === 'payment', heard.kind);
-  return heard.payment;
 }
 
 async function charged(): Promise<number> {

@@ -9,15 +9,19 @@
  * - `intended`: nothing was sent. Creating again is harmless, and up to an hour after it was asked for, so is confirming.
  *   Later than that nobody is charged any more: it failed.
  * - `sent`, `unknown`: its ref is known, so a look is definite. What is still unconfirmed is sent again up to an hour, and
- *   after that it never will be: it failed.
- * - `pending`: the provider will say, by an event; the looks go on daily, in case it gets lost.
- * - After 20 h with no answer at all: `needs_review`, for a person.
+ *   after that it never will be: it is cancelled there, and then it failed.
+ * - `pending`: the provider will say, by an event; the looks go on daily, in case it gets lost. Whoever does not come back
+ *   from their bank within 24 hours does not come any more: it is cancelled at the provider, and then it failed.
+ * - After 20 h with no answer at all: `needs_review`, for a person (by-hand.ts).
+ *
+ * What is decided already and is told of again is compared (differences.ts).
  */
 import { claim, type HeldKey, holdWhile, reach } from '../kernel/idempotency.ts';
 import { type JobContext, type JobHandler, type JobOutcome, LeaseLost } from '../kernel/jobs.ts';
 import { FIRST_LOOK_MS } from './charge.ts';
+import { compare, lookForDisputes } from './differences.ts';
 import type { Payment } from './payment.ts';
-import { advance, type Billing } from './phases.ts';
+import { advance, type Billing, type Failure } from './phases.ts';
 import * as queries from './queries.ts';
 import { holderOf } from './settle.ts';
 import { isDecided } from './states.ts';
@@ -25,6 +29,8 @@ import type { Verdict } from './ways.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+/** For a step at the customer's bank. */
+const CUSTOMER_MS_MAX = DAY_MS;
 const LOOKS_MS = [FIRST_LOOK_MS, 600_000, HOUR_MS, 6 * HOUR_MS, 20 * HOUR_MS] as const;
 const PENDING_MS_MAX = 30 * DAY_MS;
 const IN_FLIGHT_AGAIN_MS = 2_000;
@@ -40,11 +46,14 @@ export function reconcile(billing: Billing): JobHandler {
   };
 }
 
-/** Its key is an event's; it looks at the payment that the event told of. */
+/** Its key is an event's; it looks at the payment, or at the disputed charge, that the event told of. */
 export function lookAfterEvent(billing: Billing): JobHandler {
   return async (job) => {
-    const payment = await find(billing, job, String(job.args.paymentId));
-    if (!payment || isDecided(payment.state)) return { kind: 'done' };
+    const { paymentId, disputeOf } = job.args;
+    if (disputeOf !== undefined) return lookForDisputes(billing, job.scope, String(disputeOf));
+    const payment = await find(billing, job, String(paymentId));
+    if (!payment) return { kind: 'done' };
+    if (isDecided(payment.state)) return compare(billing, job.scope, payment);
     const moved = await pursue(billing, job, payment);
     return moved === 'in-flight' ? { kind: 'again', afterMs: IN_FLIGHT_AGAIN_MS } : { kind: 'done' };
   };
@@ -55,16 +64,17 @@ function isOver({ state }: Payment): boolean {
   return isDecided(state) || state === 'needs_review';
 }
 
-async function pursue(
+/** In-flight: somebody works under its key. `giveUp`: as in phases.ts; by default what has waited too long. */
+export async function pursue(
   billing: Billing,
-  { scope }: JobContext,
+  { scope }: Pick<JobContext, 'scope'>,
   payment: Payment,
+  giveUp: Failure | null = hopeless(billing, payment),
 ): Promise<Payment | 'in-flight'> {
   const held = await own(billing, payment);
   if (held === 'in-flight') return held;
-  const isAbandoned = payment.state === 'intended' && payment.ageMs > billing.timing.sendAgeMsMax;
-  const verdict = isAbandoned ? { verdict: ABANDONED } : {};
-  const go = () => advance(billing, scope, { payment, holder: held && holderOf(held), ...verdict });
+  const start = { payment, holder: held && holderOf(held), ...(giveUp && { giveUp }) };
+  const go = () => advance(billing, scope, start);
   try {
     return await (held ? holdWhile(billing.database, held, scope, go) : go());
   } catch (error) {
@@ -87,19 +97,30 @@ async function own({ database }: Billing, payment: Payment): Promise<HeldKey | n
   return claimed.held;
 }
 
-const ABANDONED: Verdict = {
-  kind: 'failed',
+function hopeless({ timing }: Billing, { kind, state, ageMs }: Payment): Failure | null {
+  if (state === 'intended' && ageMs > timing.sendAgeMsMax) return ABANDONED;
+  return kind === 'charge' && state === 'pending' && ageMs >= CUSTOMER_MS_MAX ? NOT_COMPLETED : null;
+}
+
+const ABANDONED: Failure = {
   code: 'abandoned',
   message: 'The provider could not be reached in time. Nothing was charged.',
 };
 
+const NOT_COMPLETED: Failure = {
+  code: 'not_completed',
+  message: 'The payment was not completed at the bank within a day. Nothing was charged.',
+};
+
 async function nextLook(billing: Billing, job: JobContext, payment: Payment): Promise<JobOutcome> {
   const { ageMs, state } = payment;
-  const next = LOOKS_MS.find((lookMs) => lookMs > ageMs);
+  const looks = state === 'pending' ? [...LOOKS_MS, CUSTOMER_MS_MAX] : LOOKS_MS;
+  const next = looks.find((lookMs) => lookMs > ageMs);
   if (next !== undefined) return { kind: 'again', afterMs: next - ageMs };
   if (state === 'pending' && ageMs < PENDING_MS_MAX) return { kind: 'again', afterMs: DAY_MS };
-  billing.log.error({ event: 'payment_needs_review', payment: payment.id });
-  const verdict: Verdict = { kind: 'needs_review', error: 'the provider gave no answer in 20 hours' };
+  const error =
+    state === 'pending' ? 'the provider was not done in 30 days' : 'the provider gave no answer in 20 hours';
+  const verdict: Verdict = { kind: 'needs_review', error };
   await advance(billing, job.scope, { payment, holder: null, verdict });
   return { kind: 'done' };
 }

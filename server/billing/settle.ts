@@ -67,17 +67,19 @@ async function move(tx: Tx, payment: Payment, verdict: Verdict): Promise<Payment
     case 'pending':
     case 'needs_review': {
       const actionUrl = verdict.kind === 'pending' ? verdict.actionUrl : null;
+      const note = verdict.kind === 'needs_review' ? { note: verdict.error } : {};
       // What was never sent stays as it was, and so does what is in that state already.
-      return (await queries.movePayment(tx, payment, verdict.kind, { actionUrl })) ?? payment;
+      return (await queries.movePayment(tx, payment, verdict.kind, { actionUrl, ...note })) ?? payment;
     }
   }
 }
 
-async function succeed(tx: Tx, payment: Payment, providerRef: string): Promise<Payment> {
+async function succeed(tx: Tx, payment: Payment, ref: string | null): Promise<Payment> {
   await bookCredits(tx, payment);
   const { invoiceId } =
     payment.kind === 'charge' ? await invoiceOf(tx, payment) : await creditNoteOf(tx, payment);
-  return moved(await queries.movePayment(tx, payment, 'succeeded', { providerRef, invoiceId }), payment);
+  const named = ref === null ? {} : { providerRef: ref };
+  return moved(await queries.movePayment(tx, payment, 'succeeded', { invoiceId, ...named }), payment);
 }
 
 async function bookCredits(tx: Tx, { workspaceId, id: source, kind, credits }: Payment): Promise<void> {

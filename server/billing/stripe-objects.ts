@@ -1,7 +1,7 @@
 /** Stripe's objects in our words. */
 import type Stripe from 'stripe';
 import { exponentOf, type Money } from './money.ts';
-import type { Ownership, SeenCharge, SeenRefund } from './provider.ts';
+import type { Dispute, Ownership, SeenCharge, SeenRefund } from './provider.ts';
 
 /** Where Stripe counts in other units than ISO 4217 (docs.stripe.com/currencies). */
 const STRIPE_EXPONENTS: Readonly<Record<string, number>> = { ISK: 2, UGX: 2, MGA: 0 };
@@ -72,6 +72,10 @@ export function seenRefund(refund: Stripe.Refund): SeenRefund {
       ? { code: refund.failure_reason ?? 'refund_failed', message: 'The refund failed.' }
       : null,
   };
+}
+
+export function seenDispute({ id, amount, currency, reason, status }: Stripe.Dispute): Dispute {
+  return { ref: id, amount: moneyOf(amount, currency), reason, status };
 }
 
 /** Of an object's metadata, where we wrote it. */

@@ -58,12 +58,9 @@ afterEach(() => scope.cancel());
 
 test('a charge is created with our key, our amount and our names for it, and confirmed with a key of its own', async () => {
   answer = (_, response) => reply(response, 200, intent({}));
-  await stripe.create(scope, 'pay_1', { ...owner, amount, description: '10,000 sending credits' });
-  await stripe.confirm(scope, 'pay_1', {
-    ref: 'pi_1',
-    paymentMethod: 'pm_1',
-    returnUrl: 'https://a.example/',
-  });
+  const returnUrl = 'https://a.example/';
+  await stripe.create(scope, 'pay_1', { ...owner, amount, description: '10,000 sending credits', returnUrl });
+  await stripe.confirm(scope, 'pay_1', { ref: 'pi_1', paymentMethod: 'pm_1', returnUrl });
   const metadata = { 'metadata[payment_id]': owner.paymentId, 'metadata[workspace_id]': owner.workspaceId };
   assert.deepEqual(asked, [
     {
@@ -85,6 +82,56 @@ test('a charge is created with our key, our amount and our names for it, and con
       form: { payment_method: 'pm_1', return_url: 'https://a.example/' },
     },
   ]);
+});
+
+test('without a place to come back to, what would lead the customer elsewhere is left out', async () => {
+  answer = (_, response) => reply(response, 200, intent({}));
+  await stripe.create(scope, 'pay_1', { ...owner, amount, description: '', returnUrl: null });
+  assert.equal(asked[0]?.form['automatic_payment_methods[allow_redirects]'], 'never');
+});
+
+test('a charge is cancelled with a key of its own, and one that succeeded meanwhile is shown as it is', async () => {
+  answer = (_, response) => reply(response, 200, intent({ status: 'canceled' }));
+  assert.partialDeepStrictEqual(await stripe.cancel(scope, 'pay_1', 'pi_1'), { status: 'canceled' });
+  assert.partialDeepStrictEqual(asked[0], { path: '/v1/payment_intents/pi_1/cancel', key: 'pay_1:cancel' });
+  const succeeded = intent({ status: 'succeeded', amount_received: 1190 });
+  const late = error('invalid_request_error', {
+    code: 'payment_intent_unexpected_state',
+    payment_intent: succeeded,
+  });
+  answer = (_, response) => reply(response, 400, late);
+  assert.partialDeepStrictEqual(await stripe.cancel(scope, 'pay_1', 'pi_1'), { status: 'succeeded' });
+});
+
+test('all refunds of a charge are seen, also when it has more than it shows', async () => {
+  const refunds = Array.from({ length: 12 }, (_, n) => ({
+    ...{ id: `re_${n}`, object: 'refund', amount: 1, currency: 'eur', status: 'succeeded' },
+    metadata: n === 11 ? intent({}).metadata : {},
+  }));
+  answer = (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '', 'http://stripe');
+    const start = refunds.findIndex(({ id }) => id === searchParams.get('starting_after')) + 1;
+    const list = { object: 'list', data: refunds.slice(start, start + 10), has_more: start + 10 < 12 };
+    const charge = { id: 'ch_1', object: 'charge', refunds: list };
+    reply(response, 200, pathname === '/v1/refunds' ? list : intent({ latest_charge: charge }));
+  };
+  const seen = await stripe.retrieve(scope, 'pi_1');
+  assert.ok(seen.kind === 'charge');
+  assert.deepEqual([seen.refunds.length, seen.refunds.at(-1)?.owner], [12, owner]);
+});
+
+test('the disputes of a charge are told in our words', async () => {
+  const dispute = { id: 'dp_1', object: 'dispute', amount: 1190, currency: 'eur' };
+  answer = (_, response) =>
+    reply(response, 200, {
+      object: 'list',
+      has_more: false,
+      data: [{ ...dispute, reason: 'fraudulent', status: 'needs_response' }],
+    });
+  assert.deepEqual(await stripe.disputesOf(scope, 'pi_1'), {
+    kind: 'disputes',
+    disputes: [{ ref: 'dp_1', amount, reason: 'fraudulent', status: 'needs_response' }],
+  });
 });
 
 const STATUSES = [
@@ -121,7 +168,7 @@ const FAILURES = [
     error('invalid_request_error', { code: 'parameter_missing' }),
     { kind: 'rejected', code: 'parameter_missing' },
   ],
-  [400, error('idempotency_error'), { kind: 'rejected', code: 'StripeIdempotencyError' }],
+  [400, error('idempotency_error'), { kind: 'unknown', answered: true }],
   [401, error('invalid_request_error'), { kind: 'rejected', isUnheard: true }],
   [403, error('invalid_request_error'), { kind: 'rejected', isUnheard: true }],
   [402, error('card_error', { payment_intent: declined }), { kind: 'charge', status: 'declined' }],
@@ -201,7 +248,7 @@ test('amounts are in the units that Stripe counts in, and what it cannot express
   );
   assert.deepEqual(inStripe, [1190, 150, 1230, 500, 500, 5]);
   const odd = { minor: 501n, currency: 'MGA' };
-  const got = await stripe.create(scope, 'k', { ...owner, amount: odd, description: '' });
+  const got = await stripe.create(scope, 'k', { ...owner, amount: odd, description: '', returnUrl: null });
   assert.partialDeepStrictEqual(got, { kind: 'rejected', code: 'amount' });
   assert.deepEqual(asked, []);
 });

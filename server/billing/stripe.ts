@@ -1,5 +1,5 @@
 /**
- * Stripe behind the five verbs of provider.ts, by Stripe's own SDK.
+ * Stripe behind the verbs of provider.ts, by Stripe's own SDK.
  *
  * The SDK gets no timers and no retries of its own: every call runs over kernel/http.ts in its caller's scope, and errors
  * reach it without a socket's code, because it would repeat a request after ECONNRESET even where retries are off. Every
@@ -14,6 +14,7 @@ import type {
   ChargePage,
   Confirmation,
   Created,
+  Disputes,
   NewCharge,
   NewRefund,
   PaymentProvider,
@@ -22,7 +23,7 @@ import type {
   SeenCharge,
   SeenRefund,
 } from './provider.ts';
-import { ownerOf, seenCharge, seenRefund, stripeAmount } from './stripe-objects.ts';
+import { ownerOf, seenCharge, seenDispute, seenRefund, stripeAmount } from './stripe-objects.ts';
 
 export interface StripeSettings {
   host: string;
@@ -49,7 +50,9 @@ export function createStripeProvider(settings: StripeSettings): PaymentProvider 
     name: 'stripe',
     create: (scope, key, charge) => answerOf(() => create(stripeWithin(scope), key, charge)),
     confirm: (scope, key, charge) => confirm(stripeWithin(scope), key, charge),
-    retrieve: (scope, ref) => answerOf(async () => seenCharge(await retrieve(stripeWithin(scope), ref))),
+    retrieve: (scope, ref) => answerOf(() => retrieve(stripeWithin(scope), ref)),
+    cancel: (scope, key, ref) => cancel(stripeWithin(scope), key, ref),
+    disputesOf: (scope, ref) => answerOf(() => disputesOf(stripeWithin(scope), ref)),
     refund: (scope, key, refund) => answerOf(() => refundCharge(stripeWithin(scope), key, refund)),
     listSince: (scope, since, before) => answerOf(() => listSince(stripeWithin(scope), since, before)),
     readEvent: (body, signature) => readEvent(settings.webhookSecret, body, signature),
@@ -73,7 +76,7 @@ function clientWithin(scope: Scope, settings: StripeSettings, callMs: number): S
 }
 
 async function create(stripe: Stripe, key: string, charge: NewCharge): Promise<Answer<Created>> {
-  const { amount, description, paymentId, workspaceId } = charge;
+  const { amount, description, returnUrl, paymentId, workspaceId } = charge;
   const inStripe = stripeAmount(amount);
   if (!inStripe) return noSuchAmount(amount);
   const intent = await stripe.paymentIntents.create(
@@ -81,7 +84,11 @@ async function create(stripe: Stripe, key: string, charge: NewCharge): Promise<A
       ...inStripe,
       description,
       metadata: { payment_id: paymentId, workspace_id: workspaceId },
-      automatic_payment_methods: { enabled: true },
+      // Without a place to come back to, Stripe refuses to confirm what might lead elsewhere.
+      automatic_payment_methods: {
+        enabled: true,
+        ...(returnUrl === null ? { allow_redirects: 'never' } : {}),
+      },
     },
     { idempotencyKey: `${key}:create` },
   );
@@ -93,23 +100,51 @@ function noSuchAmount({ minor, currency }: Money): Rejected {
   return { kind: 'rejected', code: 'amount', message, error: message, isUnheard: false };
 }
 
-async function confirm(
+function confirm(
   stripe: Stripe,
   key: string,
   { ref, paymentMethod, returnUrl }: Confirmation,
 ): Promise<Answer<SeenCharge>> {
   const params = { payment_method: paymentMethod, ...(returnUrl === null ? {} : { return_url: returnUrl }) };
+  return chargeOf(() => stripe.paymentIntents.confirm(ref, params, { idempotencyKey: `${key}:confirm` }));
+}
+
+function cancel(stripe: Stripe, key: string, ref: string): Promise<Answer<SeenCharge>> {
+  return chargeOf(() => stripe.paymentIntents.cancel(ref, {}, { idempotencyKey: `${key}:cancel` }));
+}
+
+async function chargeOf(ask: () => Promise<Stripe.PaymentIntent>): Promise<Answer<SeenCharge>> {
   try {
-    return seenCharge(await stripe.paymentIntents.confirm(ref, params, { idempotencyKey: `${key}:confirm` }));
+    return seenCharge(await ask());
   } catch (error) {
-    // A decline, and an intent that was confirmed already, come as errors with the intent in them.
+    // A decline, and an intent that is past that, come as errors with the intent in them.
     const intent = error instanceof Stripe.errors.StripeError ? error.payment_intent : undefined;
     return intent ? seenCharge(intent) : failureOf(error);
   }
 }
 
-function retrieve(stripe: Stripe, ref: string): Promise<Stripe.PaymentIntent> {
-  return stripe.paymentIntents.retrieve(ref, { expand: ['latest_charge.refunds'] });
+async function retrieve(stripe: Stripe, ref: string): Promise<SeenCharge> {
+  const intent = await stripe.paymentIntents.retrieve(ref, { expand: ['latest_charge.refunds'] });
+  const { latest_charge: charge } = intent;
+  const areSome = typeof charge === 'object' && charge?.refunds?.has_more === true;
+  return areSome ? { ...seenCharge(intent), refunds: await refundsOf(stripe, ref) } : seenCharge(intent);
+}
+
+/** All of them: a charge shows the newest ten. */
+async function refundsOf(stripe: Stripe, ref: string): Promise<SeenRefund[]> {
+  const found: SeenRefund[] = [];
+  for (let after = {}; ; ) {
+    const page = await stripe.refunds.list({ payment_intent: ref, limit: PAGE, ...after });
+    found.push(...page.data.map(seenRefund));
+    const last = found.at(-1);
+    if (!page.has_more || !last) return found;
+    after = { starting_after: last.ref };
+  }
+}
+
+async function disputesOf(stripe: Stripe, ref: string): Promise<Disputes> {
+  const { data } = await stripe.disputes.list({ payment_intent: ref, limit: PAGE });
+  return { kind: 'disputes', disputes: data.map(seenDispute) };
 }
 
 async function refundCharge(stripe: Stripe, key: string, refund: NewRefund): Promise<Answer<SeenRefund>> {
@@ -138,11 +173,17 @@ function readEvent(secret: string | undefined, body: Buffer, signature: string):
   if (secret === undefined) return null;
   try {
     const { id, type, data } = Stripe.webhooks.constructEvent(body, signature, secret);
-    return { id, type, owner: TELLING.test(type) ? ownerOf(Reflect.get(data.object, 'metadata')) : null };
+    const owner = TELLING.test(type) ? ownerOf(Reflect.get(data.object, 'metadata')) : null;
+    return { id, type, owner, disputeOf: type.startsWith('charge.dispute.') ? intentOf(data.object) : null };
   } catch {
     // Not signed by Stripe; the SDK has more than one error for that.
     return null;
   }
+}
+
+function intentOf(object: object): string | null {
+  const intent: unknown = Reflect.get(object, 'payment_intent');
+  return typeof intent === 'string' ? intent : null;
 }
 
 async function answerOf<T>(ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
@@ -159,7 +200,9 @@ function failureOf(error: unknown): Answer<never> {
   // 409: another request is at the same key or object. 429: this one was not looked at.
   if (statusCode === 0 || statusCode === 409 || statusCode === 429)
     return { kind: 'unknown', error: detail instanceof Error ? detail.message : message, answered: false };
-  if (statusCode < 300 || statusCode >= 500)
+  // An earlier request, with something else in it, has our key: what became of that one is not known.
+  const isKeyTaken = error instanceof Stripe.errors.StripeIdempotencyError;
+  if (statusCode < 300 || statusCode >= 500 || isKeyTaken)
     return { kind: 'unknown', error: `${statusCode}: ${message}`, answered: true };
   // Our key's affair, and none of the customer's.
   const isUnheard = statusCode === 401 || statusCode === 403;

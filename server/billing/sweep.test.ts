@@ -8,11 +8,12 @@ import {
   type TestBilling,
   TestClient,
 } from '../../test/support/payments.ts';
-import { DEFAULT_WORKSPACE_ID } from '../kernel/ids.ts';
+import { DEFAULT_WORKSPACE_ID, newId } from '../kernel/ids.ts';
 import { openScopeNames } from '../kernel/scope.ts';
 import { sql } from '../kernel/sql.ts';
 import { type PaymentSandbox, startPaymentSandbox } from '../sandbox/payments/payments.ts';
 import type { Payment } from './payment.ts';
+import type { ChargePage, SeenCharge } from './provider.ts';
 import { sweep } from './sweep.ts';
 
 let db: TestDatabase;
@@ -88,15 +89,24 @@ test('what the provider told us is kept for thirty days', async () => {
   assert.deepEqual(await client.rows(sql`SELECT id FROM provider_event`), [{ id: 'evt_29' }]);
 });
 
-test('a list that cannot be read is tried again', async () => {
+test('while the provider is away it is asked again every hour, and what is old is forgotten all the same', async () => {
   const away = { ...billing, provider: { ...billing.provider, listSince: async () => AWAY } };
-  assert.deepEqual(
-    await runJob(db.database, sweep(away), { workspaceId: DEFAULT_WORKSPACE_ID, key: 'daily' }),
-    {
-      kind: 'failed',
-      error: 'away',
-    },
+  await client.rows(sql`INSERT INTO provider_event (workspace_id, id, type, body, received_at)
+    VALUES (${client.workspaceId}, 'evt_old', 't', '', now() - interval '31 days')`);
+  assert.deepEqual(await swept(away), { kind: 'again', afterMs: 3_600_000 });
+  assert.deepEqual(await client.rows(sql`SELECT id FROM provider_event`), []);
+});
+
+test('the charges of another installation on the same account are nobody’s business', async () => {
+  const theirs = { paymentId: newId(), workspaceId: client.workspaceId };
+  const charge = { kind: 'charge', ref: 'pi_theirs', status: 'succeeded', owner: theirs } as SeenCharge;
+  const listSince = async (): Promise<ChargePage> => ({ kind: 'page', charges: [charge], next: null });
+  await swept({ ...billing, provider: { ...billing.provider, listSince } });
+  assert.equal(
+    errors.some(({ event }) => event === 'charge_without_payment'),
+    false,
   );
+  assert.deepEqual(await client.rows(sql`SELECT FROM job WHERE kind = 'payment.event'`), []);
 });
 
 async function paid(by: TestClient): Promise<Payment> {
@@ -105,6 +115,6 @@ async function paid(by: TestClient): Promise<Payment> {
   return heard.payment;
 }
 
-function swept() {
-  return runJob(db.database, sweep(billing), { workspaceId: DEFAULT_WORKSPACE_ID, key: 'daily' });
+function swept(by = billing) {
+  return runJob(db.database, sweep(by), { workspaceId: DEFAULT_WORKSPACE_ID, key: 'daily' });
 }

@@ -1,7 +1,8 @@
 /**
  * Once a day our payments and the provider's charges of the last two days are held against each other, in both directions,
  * by what was written down on each side. What is only late is looked at again; what differs is for a person, in the log:
- * a charge that we know nothing of or call failed, and a payment that we call paid and the provider does not.
+ * a charge that we call failed, and a payment that we call paid and the provider does not. Charges of payments that are not
+ * here belong to another installation on the same account. A provider that is away is asked again in an hour, for ever.
  */
 import { DEFAULT_WORKSPACE_ID } from '../kernel/ids.ts';
 import { enqueueJob, type JobHandler } from '../kernel/jobs.ts';
@@ -16,6 +17,7 @@ import { isDecided } from './states.ts';
 export const SWEEP_JOB = 'payment.sweep';
 
 const DAY_MS = 86_400_000;
+const AGAIN_MS = 3_600_000;
 const WINDOW_MS = 2 * DAY_MS;
 /** A payment that was decided since then may not be in a list that was begun before. */
 const FRESH_MS = 600_000;
@@ -30,11 +32,15 @@ export function startSweeping({ database }: Billing): Promise<boolean> {
 
 export function sweep(billing: Billing): JobHandler {
   return async ({ scope }) => {
+    const workspaceIds = await billing.database.withSystem((tx) => allWorkspaceIds(tx));
+    for (const workspaceId of workspaceIds) await purgeEvents(billing, workspaceId);
     const succeeded = await chargesSince(billing, scope, new Date(Date.now() - WINDOW_MS));
-    if (typeof succeeded === 'string') return { kind: 'failed', error: succeeded };
+    if (typeof succeeded === 'string') {
+      billing.log.warn({ event: 'payment_sweep_put_off', error: succeeded });
+      return { kind: 'again', afterMs: AGAIN_MS };
+    }
     for (const charge of succeeded) await compareCharge(billing, charge);
     const refs = new Set(succeeded.map(({ ref }) => ref));
-    const workspaceIds = await billing.database.withSystem((tx) => allWorkspaceIds(tx));
     for (const workspaceId of workspaceIds) await comparePayments(billing, workspaceId, refs);
     return { kind: 'again', afterMs: DAY_MS };
   };
@@ -60,12 +66,18 @@ async function compareCharge({ database, log }: Billing, { ref, owner }: SeenCha
   const { workspaceId, paymentId } = owner;
   await database.withWorkspace(workspaceId, async (tx) => {
     const payment = await queries.findPayment(tx, { workspaceId, id: paymentId });
-    if (payment?.state === 'succeeded' && payment.providerRef === ref) return;
-    if (payment && !isDecided(payment.state))
-      await enqueueJob(tx, workspaceId, { kind: EVENT_JOB, key: `sweep ${ref}`, args: { paymentId } });
-    else
-      log.error({ event: 'charge_without_payment', charge: ref, payment: paymentId, state: payment?.state });
+    if (!payment || (payment.state === 'succeeded' && payment.providerRef === ref)) return;
+    const { state } = payment;
+    if (isDecided(state))
+      log.error({ event: 'charge_without_payment', charge: ref, payment: paymentId, state });
+    await enqueueJob(tx, workspaceId, { kind: EVENT_JOB, key: `sweep ${ref}`, args: { paymentId } });
   });
+}
+
+function purgeEvents({ database }: Billing, workspaceId: string): Promise<unknown> {
+  return database.withWorkspace(workspaceId, (tx) =>
+    queries.deleteOldEvents(tx, workspaceId, EVENTS_KEPT_DAYS),
+  );
 }
 
 async function comparePayments(
@@ -74,7 +86,6 @@ async function comparePayments(
   refs: Set<string>,
 ): Promise<void> {
   await database.withWorkspace(workspaceId, async (tx) => {
-    await queries.deleteOldEvents(tx, workspaceId, EVENTS_KEPT_DAYS);
     const paid = await queries.succeededCharges(tx, workspaceId, WINDOW_MS - FRESH_MS, FRESH_MS);
     for (const { id, providerRef } of paid)
       if (!refs.has(providerRef))

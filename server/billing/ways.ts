@@ -14,10 +14,9 @@ import type {
 
 /** What became of a payment. */
 export type Verdict =
-  | { kind: 'succeeded'; ref: string }
+  | { kind: 'succeeded'; ref: string | null }
   | { kind: 'failed'; code: string; message: string }
-  /** The provider works at it, or waits for its customer. */
-  | { kind: 'pending'; actionUrl: string | null }
+  | { kind: 'pending'; waitsFor: 'provider' | 'customer'; actionUrl: string | null }
   | Unknown
   /** Nobody can find out, or it is not what was agreed on: a person decides. */
   | { kind: 'needs_review'; error: string };
@@ -28,6 +27,9 @@ export type Seen =
   /** No money has moved, and none will unless it is sent. */
   | { kind: 'untouched' };
 
+/** The code of a charge that was cancelled at the provider. */
+export const CANCELED = 'canceled';
+
 export interface Way {
   /** Something at the provider to be sent later, that moves no money. Twice is harmless. Null: there is no such step. */
   create: ((provider: PaymentProvider, scope: Scope, key: string) => Promise<Answer<Created>>) | null;
@@ -35,6 +37,8 @@ export interface Way {
   send(provider: PaymentProvider, scope: Scope, key: string): Promise<Seen>;
   /** Changes nothing. */
   look(provider: PaymentProvider, scope: Scope): Promise<Seen>;
+  /** Afterwards it takes no money unless it has, or is about to. Null: it cannot be stopped. */
+  cancel: ((provider: PaymentProvider, scope: Scope, key: string) => Promise<Seen>) | null;
 }
 
 export function wayOf(payment: Payment): Way {
@@ -49,20 +53,28 @@ function wayOfCharge(charge: Charge): Way {
     answer.kind === 'charge' ? verdictOnCharge(answer, amount) : answer;
   return {
     create: (provider, scope, key) =>
-      provider.create(scope, key, { paymentId, workspaceId, amount, description }),
+      provider.create(scope, key, { paymentId, workspaceId, amount, description, returnUrl }),
     async send(provider, scope, key) {
       const seen = see(await provider.confirm(scope, key, { ref, paymentMethod, returnUrl }));
       // It was confirmed a moment ago and does not show it yet.
-      return seen.kind === 'untouched'
-        ? { kind: 'unknown', error: 'still unconfirmed', answered: false }
-        : seen;
+      return seen.kind === 'untouched' ? notYet('unconfirmed') : seen;
     },
     async look(provider, scope) {
       const seen = see(await provider.retrieve(scope, ref));
       // What we have created is not gone: they mean something else by it.
       return seen.kind === 'rejected' ? { kind: 'unknown', error: seen.message, answered: true } : seen;
     },
+    async cancel(provider, scope, key) {
+      const seen = see(await provider.cancel(scope, key, ref));
+      if (seen.kind === 'rejected') return { kind: 'unknown', error: seen.message, answered: true };
+      const isOpen = seen.kind === 'untouched' || (seen.kind === 'pending' && seen.waitsFor === 'customer');
+      return isOpen ? notYet('open') : seen;
+    },
   };
+}
+
+function notYet(state: string): Unknown {
+  return { kind: 'unknown', error: `still ${state}`, answered: false };
 }
 
 function verdictOnCharge(seen: SeenCharge, amount: Money): Exclude<Seen, Rejected> {
@@ -80,10 +92,11 @@ function verdictOnCharge(seen: SeenCharge, amount: Money): Exclude<Seen, Rejecte
         ...(seen.failure ?? { code: 'declined', message: 'The payment was declined.' }),
       };
     case 'canceled':
-      return { kind: 'failed', code: 'canceled', message: 'The payment was cancelled at the provider.' };
+      return { kind: 'failed', code: CANCELED, message: 'The payment was cancelled at the provider.' };
     case 'action-required':
+      return { kind: 'pending', waitsFor: 'customer', actionUrl: seen.actionUrl };
     case 'processing':
-      return { kind: 'pending', actionUrl: seen.actionUrl };
+      return { kind: 'pending', waitsFor: 'provider', actionUrl: null };
     case 'unconfirmed':
       return { kind: 'untouched' };
   }
@@ -97,6 +110,7 @@ function wayOfRefund(refund: Refund): Way {
   const { chargeRef: ref } = terms;
   return {
     create: null,
+    cancel: null,
     async send(provider, scope, key) {
       const answer = await provider.refund(scope, key, { ref, amount, paymentId, workspaceId });
       return answer.kind === 'refund' ? verdictOnRefund(answer) : answer;
@@ -113,7 +127,7 @@ function wayOfRefund(refund: Refund): Way {
 
 function verdictOnRefund(seen: SeenRefund): Exclude<Seen, Rejected> {
   if (seen.status === 'succeeded') return { kind: 'succeeded', ref: seen.ref };
-  if (seen.status === 'pending') return { kind: 'pending', actionUrl: null };
+  if (seen.status === 'pending') return { kind: 'pending', waitsFor: 'provider', actionUrl: null };
   return { kind: 'failed', ...(seen.failure ?? { code: 'refund_failed', message: 'The refund failed.' }) };
 }
 

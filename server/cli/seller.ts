@@ -72,7 +72,7 @@ function basisPointsOf(percent: string): number {
 async function show(cli: Cli): Promise<ExitCode> {
   const seller = await withDatabase(cli, (database) => database.withSystem((tx) => sellerOf(tx)));
   if (isSellerSet(seller)) cli.out.say(table(rowsOf(seller), ''));
-  else cli.out.say('Nobody has said who sells: invoices show that. Say it with `camp seller set`.');
+  else cli.out.say('Nobody has said who sells, so nothing is sold: say it with `camp seller set`.');
   cli.out.result({ set: isSellerSet(seller), seller });
   return EXIT.ok;
 }

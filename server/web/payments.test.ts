@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import { until } from '../../test/support/campaign.ts';
+import { setSeller, TAX_FREE_SELLER } from '../../test/support/invoices.ts';
 import { type Heard, type TestKey, TestWeb } from '../../test/support/web.ts';
+import { setNote } from '../billing/queries.ts';
 import { type PaymentSandbox, startPaymentSandbox } from '../sandbox/payments/payments.ts';
 import { PROVIDER_EVENTS } from './payments.ts';
 
@@ -16,6 +18,7 @@ let key: TestKey;
 before(async () => {
   sandbox = await startPaymentSandbox();
   web = await TestWeb.start({}, { env: { BILLING: 'on', ...sandbox.env } });
+  await setSeller(web.db.database, TAX_FREE_SELLER);
   await sandbox.behave({ webhookUrl: web.web.url + PROVIDER_EVENTS });
 });
 after(async () => {
@@ -69,6 +72,31 @@ test('while nobody can know the answer is 202, and the provider’s event is tak
   assert.equal((await get(first.json.resource)).state, 'pending');
   assert.deepEqual((await post('/v1/payments', slow, idempotencyKey)).bytes, first.bytes);
   await until(async () => (await sandbox.truth()).webhooksDelivered > 0, 'an event is taken');
+});
+
+test('a payment that waits for its customer is cancelled, and what it was for is paid otherwise', async () => {
+  const idempotencyKey = randomUUID();
+  const order = { ...CREDITS, reference: 'order-1', return_url: 'https://shop.example/' };
+  const waiting = { ...order, payment_method: 'pm_card_authenticationRequired' };
+  const { json: parked } = await post('/v1/payments', waiting, idempotencyKey);
+  assert.equal((await post('/v1/payments', order)).json.code, 'payment-under-way');
+  const cancelled = await post(`${parked.resource}/cancel`, undefined);
+  assert.deepEqual([cancelled.status, cancelled.json.failure.code], [200, 'canceled']);
+  assert.equal((await post('/v1/payments', waiting, idempotencyKey)).status, 402);
+  const paid = await post('/v1/payments', order);
+  assert.equal(paid.status, 201);
+  const late = await post(`/v1/payments/${paid.json.id}/cancel`, undefined);
+  assert.deepEqual([late.status, late.json.code], [409, 'conflict']);
+  assert.equal((await post(`/v1/payments/${randomUUID()}/cancel`, undefined)).status, 404);
+});
+
+test('a payment shows what a person should know of it', async () => {
+  const { json } = await post('/v1/payments', CREDITS);
+  assert.equal(json.note, null);
+  await web.db.database.withWorkspace(key.workspaceId, (tx) =>
+    setNote(tx, { workspaceId: key.workspaceId, id: json.id }, 'Disputed.'),
+  );
+  assert.equal((await get(`/v1/payments/${json.id}`)).note, 'Disputed.');
 });
 
 test('an open invoice is paid once, and the second key is told by which payment', async () => {

@@ -4,6 +4,7 @@
  */
 import Type, { type Static } from 'typebox';
 import { audit } from '../accounts/audit.ts';
+import { cancelPayment } from '../billing/by-hand.ts';
 import { type ChargeOrder, PaymentRefused, type PaymentRequest, pay } from '../billing/charge.ts';
 import { takeEvent } from '../billing/events.ts';
 import { type Payment, paymentUrl } from '../billing/payment.ts';
@@ -37,7 +38,18 @@ const PaymentSchema = strict(
     invoice_id: nullable(Type.String({ format: 'uuid', description: 'Of a refund: its credit note.' })),
     refund_of: nullable(Id),
     failure: nullable(strict({ code: Type.String(), message: Type.String() })),
-    action_url: nullable(Type.String({ description: 'Where the customer has something to do.' })),
+    action_url: nullable(
+      Type.String({
+        description:
+          'Where the customer has something to do, within 24 hours. Only with a `return_url` there is one.',
+      }),
+    ),
+    note: nullable(
+      Type.String({
+        description:
+          'What a person should know: why it needs review, a dispute, or that the provider says something else by now.',
+      }),
+    ),
     created_at: Time,
     decided_at: nullable(Time),
   },
@@ -119,6 +131,25 @@ export const refund = endpoint({
     };
     const work = giveBack(billingOf(services), scope, paymentRequest(request, 'payment.refunded'), order);
     return answerTo(await work.catch(explain));
+  },
+});
+
+export const cancel = endpoint({
+  summary: 'Cancel a payment that waits for its customer',
+  description:
+    'It is cancelled at the provider, and so it failed: what it was for may be paid otherwise. Without this, a payment that waits for its customer is cancelled after 24 hours. 409 when it has succeeded, or the provider is working at it.',
+  scope: 'billing:write',
+  idempotency: 'required',
+  deadlineMs: DEADLINE_MS,
+  params: { id: Id },
+  responses: { 200: PaymentSchema },
+  problems: ['payment-under-way', 'conflict', 'not-found'],
+  async run({ params, services, scope, principal, workspaceId, address }) {
+    const billing = billingOf(services);
+    const payment = await cancelPayment(billing, scope, { workspaceId, id: params.id }).catch(explain);
+    const entry = { action: 'payment.cancelled', subject: `payment/${payment.id}`, address };
+    await services.database.withWorkspace(workspaceId, (tx) => audit(tx, principal, entry));
+    return ok(jsonOf(payment));
   },
 });
 
@@ -229,6 +260,7 @@ function jsonOf(payment: Payment): Static<typeof PaymentSchema> {
     refund_of: payment.kind === 'refund' ? payment.refundOf : null,
     failure: payment.failure,
     action_url: payment.actionUrl,
+    note: payment.note,
     created_at: payment.createdAt.toISOString(),
     decided_at: payment.decidedAt?.toISOString() ?? null,
   };

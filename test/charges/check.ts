@@ -32,10 +32,10 @@ interface Parts {
 
 export async function check(parts: Parts): Promise<Count> {
   const { shops, database, provider } = parts;
-  const mails = await settledMails(parts);
+  const { mails, isOver } = await settledMails(parts);
   const { charges } = await provider.truth();
   const chargesOf = countBy(charges, ({ metadata }) => metadata.workspace_id ?? '');
-  const violations: string[] = [];
+  const violations = isOver ? [] : [`mail was still on its way after ${MAIL_MS_MAX} ms`];
   const wrong = { charges: 0, invoices: 0, mails: 0, replays: 0, credits: 0 };
   let ledgerSum = 0;
   for (const shop of shops) {
@@ -79,17 +79,38 @@ async function booksOf(database: Database, workspaceId: string) {
   return books;
 }
 
-/** By recipient, when every shop has its mail or the time is up. One that is `uncertain` counts as its mail. */
-async function settledMails({ shops, database, sink }: Parts): Promise<Map<string, number>> {
+/**
+ * By recipient, when every shop has its mail and no other is on its way, or the time is up. One that is `uncertain` counts as
+ * its mail.
+ */
+async function settledMails({ shops, database, sink }: Parts) {
   const giveUpAt = performance.now() + MAIL_MS_MAX;
   for (;;) {
+    // Asked before the sink: what is over by then is counted there.
+    const isOver = !(await isMailUnderWay(database, shops));
     const recipients = (await sink.records()).map(({ recipient }) => recipient);
     const accepted = new Set(recipients);
     const uncertain = (await uncertainRecipients(database)).filter((email) => !accepted.has(email));
     const mails = countBy([...recipients, ...uncertain], (email) => email);
-    if (shops.every(({ email }) => mails.has(email)) || performance.now() > giveUpAt) return mails;
+    const haveAll = shops.every(({ email }) => mails.has(email));
+    if ((haveAll && isOver) || performance.now() > giveUpAt) return { mails, isOver };
     await sleep(LOOK_AGAIN_MS);
   }
+}
+
+/** A message that a worker has or may take, or an invoice that is not rendered or mailed yet. */
+async function isMailUnderWay(database: Database, shops: Shop[]): Promise<boolean> {
+  const messages = await database.withWorkspace(DEFAULT_WORKSPACE_ID, (tx) =>
+    tx.query(sql`SELECT FROM message WHERE state IN ('queued', 'deferred', 'claimed', 'committing') LIMIT 1`),
+  );
+  if (messages.length > 0) return true;
+  for (const { workspaceId } of shops) {
+    const jobs = await database.withWorkspace(workspaceId, (tx) =>
+      tx.query(sql`SELECT FROM job WHERE kind LIKE 'invoice.%' AND finished_at IS NULL LIMIT 1`),
+    );
+    if (jobs.length > 0) return true;
+  }
+  return false;
 }
 
 async function uncertainRecipients(database: Database): Promise<string[]> {

@@ -9,7 +9,8 @@
  *   --json            the last line of standard output is one JSON object
  *
  * Progress goes to standard error. Exit code 1, and one line for each violation, when anybody was charged, invoiced or
- * mailed otherwise than once, heard another answer to the same request, or credits do not add up.
+ * mailed otherwise than once, heard another answer to the same request, credits do not add up, or a border or a fault was never
+ * met.
  */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

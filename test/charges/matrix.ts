@@ -52,6 +52,9 @@ export class Matrix {
   readonly #survivor: Api;
   readonly #worker: { stop(): Promise<unknown> };
   readonly #shops: Shop[] = [];
+  readonly #violations: string[] = [];
+  /** What the provider was told to do. */
+  readonly #faults = new Set<PaymentFault>();
   #shopsOpened = 0;
 
   private constructor(parts: {
@@ -94,6 +97,7 @@ export class Matrix {
 
   /** `any`: each fault in its turn. */
   async misbehave(fault: PaymentFault | 'any'): Promise<void> {
+    for (const one of fault === 'any' ? PAYMENT_FAULTS : [fault]) this.#faults.add(one);
     await this.#provider.behave({ fault, verbs: ['create', 'confirm'] });
   }
 
@@ -106,7 +110,10 @@ export class Matrix {
     ]);
     const asked = Promise.all(shops.map((shop) => shop.ask(victim.url)));
     if (isArmed) {
-      const tooLong = setTimeout(() => void victim.kill(), DIE_MS_MAX);
+      const tooLong = setTimeout(() => {
+        this.#violations.push(`the server never came to ${border} with ${rounds} payments (${retry})`);
+        void victim.kill();
+      }, DIE_MS_MAX);
       await victim.ended;
       clearTimeout(tooLong);
     }
@@ -115,13 +122,17 @@ export class Matrix {
     await Promise.all(shops.map((shop) => shop.insist(this.#survivor.url, retry === 'new-key')));
   }
 
-  check(): Promise<Count> {
-    return check({
+  async check(): Promise<Count> {
+    const count = await check({
       shops: this.#shops,
       database: this.#database,
       provider: this.#provider,
       sink: this.#sink,
     });
+    const { faults } = await this.#provider.truth();
+    const unmet = [...this.#faults].filter((fault) => !faults[fault]);
+    const violations = [...this.#violations, ...unmet.map((fault) => `nobody met ${fault}`)];
+    return { ...count, violations: [...violations, ...count.violations] };
   }
 
   async stop(): Promise<void> {

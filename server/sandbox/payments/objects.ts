@@ -3,8 +3,8 @@
  * events that tell of them. A payment intent succeeds at most once, whoever asks how often.
  *
  * The payment method decides what becomes of it, by Stripe's own test names: pm_card_visa succeeds,
- * pm_card_chargeDeclined is declined, pm_card_authenticationRequired waits for its holder, and pm_sandbox_processing
- * succeeds a moment later.
+ * pm_card_chargeDeclined is declined, pm_card_authenticationRequired waits for its holder, pm_card_createDispute is disputed
+ * at once, the refund of pm_card_refundFail comes back a moment later, and pm_sandbox_processing succeeds a moment later.
  */
 import { randomBytes } from 'node:crypto';
 import type { TrueCharge, TrueRefund } from './report.ts';
@@ -31,6 +31,7 @@ interface PaymentIntent {
   last_payment_error: Record<string, unknown> | null;
   next_action: Record<string, unknown> | null;
   latest_charge: string | null;
+  automatic_payment_methods: { enabled: boolean; allow_redirects: string };
 }
 
 interface Refund {
@@ -38,10 +39,22 @@ interface Refund {
   object: 'refund';
   amount: number;
   currency: string;
-  status: 'succeeded';
+  status: 'succeeded' | 'failed';
+  failure_reason?: string;
   payment_intent: string;
   metadata: Record<string, string>;
   created: number;
+}
+
+interface Dispute {
+  id: string;
+  object: 'dispute';
+  amount: number;
+  currency: string;
+  payment_intent: string;
+  reason: 'fraudulent';
+  status: 'needs_response';
+  metadata: Record<string, never>;
 }
 
 export interface ProviderEventBody {
@@ -54,10 +67,13 @@ export interface ProviderEventBody {
 
 const PROCESSING_MS = 300;
 const LIST_MAX = 100;
+/** Of a list that is part of another object. */
+const EXPANDED_MAX = 10;
 
 export class PaymentObjects {
   readonly #intents = new Map<string, PaymentIntent>();
   readonly #refunds: Refund[] = [];
+  readonly #disputes: Dispute[] = [];
   readonly #onEvent: (event: ProviderEventBody) => void;
 
   constructor(onEvent: (event: ProviderEventBody) => void) {
@@ -82,6 +98,10 @@ export class PaymentObjects {
       last_payment_error: null,
       next_action: null,
       latest_charge: null,
+      automatic_payment_methods: {
+        enabled: fields.get('automatic_payment_methods[enabled]') === 'true',
+        allow_redirects: fields.get('automatic_payment_methods[allow_redirects]') ?? 'always',
+      },
     };
     this.#intents.set(intent.id, intent);
     this.#tell('payment_intent.created', intent);
@@ -91,22 +111,28 @@ export class PaymentObjects {
   confirm(id: string, fields: Fields): Answer {
     const intent = this.#intents.get(id);
     if (!intent) return missing('payment_intent', id);
-    if (intent.status !== 'requires_payment_method')
-      return invalid('', `This PaymentIntent's status is ${intent.status}.`, {
-        code: 'payment_intent_unexpected_state',
-        payment_intent: { ...intent },
-      });
+    if (intent.status !== 'requires_payment_method') return unexpected(intent);
+    const { enabled, allow_redirects } = intent.automatic_payment_methods;
+    if (enabled && allow_redirects !== 'never' && !fields.get('return_url'))
+      return invalid('return_url', 'A payment that may redirect its customer needs a return_url.');
     intent.payment_method = fields.get('payment_method');
     switch (intent.payment_method) {
       case 'pm_card_visa':
+      case 'pm_card_refundFail':
         this.#succeed(intent);
+        return ok(intent);
+      case 'pm_card_createDispute':
+        this.#succeed(intent);
+        this.#dispute(intent);
         return ok(intent);
       case 'pm_card_authenticationRequired':
         intent.status = 'requires_action';
-        intent.next_action = {
-          type: 'redirect_to_url',
-          redirect_to_url: { url: `https://sandbox.example/authenticate/${id}` },
-        };
+        intent.next_action = fields.get('return_url')
+          ? {
+              type: 'redirect_to_url',
+              redirect_to_url: { url: `https://sandbox.example/authenticate/${id}` },
+            }
+          : { type: 'use_stripe_sdk' };
         this.#tell('payment_intent.requires_action', intent);
         return ok(intent);
       case 'pm_sandbox_processing':
@@ -125,24 +151,40 @@ export class PaymentObjects {
   retrieve(id: string): Answer {
     const intent = this.#intents.get(id);
     if (!intent) return missing('payment_intent', id);
-    const refunds = this.#refunds.filter((refund) => refund.payment_intent === id);
+    const refunds = this.#refunds.filter((refund) => refund.payment_intent === id).reverse();
+    const data = refunds.slice(0, EXPANDED_MAX);
     const charge = {
       id: intent.latest_charge,
       object: 'charge',
-      refunds: { object: 'list', data: refunds, has_more: false },
+      refunds: { object: 'list', data, has_more: data.length < refunds.length },
     };
     return ok({ ...intent, latest_charge: intent.latest_charge === null ? null : charge });
   }
 
-  /** Newest first. */
+  cancel(id: string): Answer {
+    const intent = this.#intents.get(id);
+    if (!intent) return missing('payment_intent', id);
+    if (intent.status !== 'requires_payment_method' && intent.status !== 'requires_action')
+      return unexpected(intent);
+    Object.assign(intent, { status: 'canceled', next_action: null });
+    this.#tell('payment_intent.canceled', intent);
+    return ok(intent);
+  }
+
   list(query: Fields): Answer {
     const since = Number(query.get('created[gte]') ?? 0);
-    const limit = Math.min(LIST_MAX, Number(query.get('limit') ?? 10));
-    const all = [...this.#intents.values()].filter(({ created }) => created >= since).reverse();
-    const start = all.findIndex(({ id }) => id === query.get('starting_after')) + 1;
-    const data = all.slice(start, start + limit);
-    const has_more = start + limit < all.length;
-    return ok({ object: 'list', url: '/v1/payment_intents', data, has_more });
+    return page(
+      query,
+      [...this.#intents.values()].filter(({ created }) => created >= since),
+    );
+  }
+
+  listRefunds(query: Fields): Answer {
+    return page(query, this.#refunds.filter(isOf(query)));
+  }
+
+  listDisputes(query: Fields): Answer {
+    return page(query, this.#disputes.filter(isOf(query)));
   }
 
   refund(fields: Fields): Answer {
@@ -166,6 +208,7 @@ export class PaymentObjects {
     };
     this.#refunds.push(refund);
     this.#tell('refund.created', refund);
+    if (intent.payment_method === 'pm_card_refundFail') setTimeout(() => this.#bounce(refund), PROCESSING_MS);
     return ok(refund);
   }
 
@@ -200,6 +243,20 @@ export class PaymentObjects {
     this.#tell('payment_intent.succeeded', intent);
   }
 
+  #bounce(refund: Refund): void {
+    Object.assign(refund, { status: 'failed', failure_reason: 'expired_or_canceled_card' });
+    this.#tell('refund.failed', refund);
+  }
+
+  #dispute({ id: payment_intent, amount, currency }: PaymentIntent): void {
+    const dispute: Dispute = {
+      ...{ id: newRef('dp'), object: 'dispute', amount, currency, payment_intent },
+      ...{ reason: 'fraudulent', status: 'needs_response', metadata: {} },
+    };
+    this.#disputes.push(dispute);
+    this.#tell('charge.dispute.created', dispute);
+  }
+
   #decline(intent: PaymentIntent): Answer {
     const error = {
       type: 'card_error',
@@ -212,7 +269,7 @@ export class PaymentObjects {
     return { status: 402, body: { error: { ...error, payment_intent: { ...intent } } } };
   }
 
-  #tell(type: string, object: PaymentIntent | Refund): void {
+  #tell(type: string, object: PaymentIntent | Refund | Dispute): void {
     const event: ProviderEventBody = {
       id: newRef('evt'),
       object: 'event',
@@ -230,6 +287,26 @@ function ok(body: object): Answer {
 
 export function invalid(param: string, message: string, more: Record<string, unknown> = {}): Answer {
   return { status: 400, body: { error: { type: 'invalid_request_error', param, message, ...more } } };
+}
+
+function unexpected(intent: PaymentIntent): Answer {
+  return invalid('', `This PaymentIntent's status is ${intent.status}.`, {
+    code: 'payment_intent_unexpected_state',
+    payment_intent: { ...intent },
+  });
+}
+
+/** Newest first, from those in the order of their making. */
+function page(query: Fields, made: readonly { id: string }[]): Answer {
+  const all = made.toReversed();
+  const limit = Math.min(LIST_MAX, Number(query.get('limit') ?? 10));
+  const start = all.findIndex(({ id }) => id === query.get('starting_after')) + 1;
+  const data = all.slice(start, start + limit);
+  return ok({ object: 'list', url: '/v1', data, has_more: start + limit < all.length });
+}
+
+function isOf(query: Fields) {
+  return ({ payment_intent }: { payment_intent: string }) => payment_intent === query.get('payment_intent');
 }
 
 function missing(what: string, id: string): Answer {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import { type PaymentSandbox, startPaymentSandbox } from './payments.ts';
+import { type PaymentSandbox, type PaymentTruth, startPaymentSandbox } from './payments.ts';
 
 let sandbox: PaymentSandbox;
 let keys = 0;
@@ -97,17 +97,38 @@ test('a lock has done nothing, and the same key goes through afterwards', async 
 test('while a request hangs its key is in use', async () => {
   const id = await created();
   await sandbox.behave({ fault: 'hang-before-commit' });
-  const { faults } = await sandbox.truth();
+  const met = ({ faults }: PaymentTruth) => faults['hang-before-commit'] ?? 0;
+  const faults = met(await sandbox.truth());
   const key = newKey();
   const socket = connect(sandbox.port, '127.0.0.1');
   const form = 'payment_method=pm_card_visa';
   socket.write(
     `POST /v1/payment_intents/${id}/confirm HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_test\r\nIdempotency-Key: ${key}\r\nContent-Length: ${form.length}\r\n\r\n${form}`,
   );
-  while ((await sandbox.truth()).faults === faults) await new Promise((resolve) => setImmediate(resolve));
+  while (met(await sandbox.truth()) === faults) await new Promise((resolve) => setImmediate(resolve));
   const second = await confirm(id, key);
   assert.deepEqual([second.status, second.json.error.code], [409, 'idempotency_key_in_use']);
   socket.destroy();
+});
+
+test('a payment that may redirect its customer is not confirmed without a place to come back to', async () => {
+  const automatic = { ...PURCHASE, 'automatic_payment_methods[enabled]': 'true' };
+  const { json: open } = await post('/v1/payment_intents', automatic);
+  const refused = await confirm(open.id);
+  assert.deepEqual([refused.status, refused.json.error.param], [400, 'return_url']);
+  const never = { ...automatic, 'automatic_payment_methods[allow_redirects]': 'never' };
+  const { json: closed } = await post('/v1/payment_intents', never);
+  assert.equal((await confirm(closed.id)).json.status, 'succeeded');
+});
+
+test('what was cancelled is not charged any more, and what was charged is not cancelled', async () => {
+  const [early, late] = [await created(), await created()];
+  await confirm(late);
+  const cancel = (id: string) => post(`/v1/payment_intents/${id}/cancel`, {});
+  assert.equal((await cancel(early)).json.status, 'canceled');
+  assert.equal((await confirm(early)).json.error.payment_intent.status, 'canceled');
+  assert.equal((await cancel(late)).json.error.payment_intent.status, 'succeeded');
+  assert.deepEqual([await charged(early), await charged(late)], [0, 1]);
 });
 
 test('who has no key of an account is refused', async () => {

@@ -17,7 +17,7 @@ export const PAYMENT_FAULTS = [
 ] as const;
 
 export type PaymentFault = (typeof PAYMENT_FAULTS)[number];
-export type FaultyVerb = 'create' | 'confirm' | 'refund';
+export type FaultyVerb = 'create' | 'confirm' | 'cancel' | 'refund';
 
 export interface PaymentBehaviour {
   /** any: each in its turn. */
@@ -35,7 +35,8 @@ export interface PaymentTruth {
   refunds: TrueRefund[];
   /** Posts of an event that were answered with 2xx. */
   webhooksDelivered: number;
-  faults: number;
+  /** How often each was met. */
+  faults: Partial<Record<PaymentFault, number>>;
 }
 
 export interface TrueCharge {

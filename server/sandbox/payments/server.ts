@@ -53,6 +53,14 @@ const ENDPOINTS: Endpoint[] = [
   },
   {
     method: 'POST',
+    path: /^\/v1\/payment_intents\/(\w+)\/cancel$/,
+    verb: 'cancel',
+    act: (objects, id) => objects.cancel(id),
+  },
+  { method: 'GET', path: /^\/v1\/refunds$/, act: (objects, _id, query) => objects.listRefunds(query) },
+  { method: 'GET', path: /^\/v1\/disputes$/, act: (objects, _id, query) => objects.listDisputes(query) },
+  {
+    method: 'POST',
     path: /^\/v1\/refunds$/,
     verb: 'refund',
     act: (objects, _id, fields) => objects.refund(fields),
@@ -71,6 +79,7 @@ export class PaymentServer {
   readonly #webhooks: WebhookSender;
   readonly #keys = new Map<string, StoredKey>();
   readonly #struck = new Set<string>();
+  readonly #faults: Partial<Record<PaymentFault, number>> = {};
 
   constructor(webhooks: WebhookSender) {
     this.#webhooks = webhooks;
@@ -85,7 +94,7 @@ export class PaymentServer {
       charges: this.#objects.charges(),
       refunds: this.#objects.refunds(),
       webhooksDelivered: this.#webhooks.delivered,
-      faults: this.#struck.size,
+      faults: { ...this.#faults },
     };
   }
 
@@ -135,7 +144,11 @@ export class PaymentServer {
     if (fault === null || this.#struck.has(about) || !verbs.some((verb) => verb === endpoint.verb))
       return null;
     this.#struck.add(about);
-    return fault === 'any' ? (PAYMENT_FAULTS[this.#struck.size % PAYMENT_FAULTS.length] ?? null) : fault;
+    const [first] = PAYMENT_FAULTS;
+    const struck =
+      fault === 'any' ? (PAYMENT_FAULTS[this.#struck.size % PAYMENT_FAULTS.length] ?? first) : fault;
+    this.#faults[struck] = (this.#faults[struck] ?? 0) + 1;
+    return struck;
   }
 
   #hang({ key }: Keyed, response: ServerResponse, commit: () => Answer): void {
