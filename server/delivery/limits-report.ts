@@ -27,6 +27,20 @@ export function limitsInForce(database: Database): Promise<LimitReport[]> {
   });
 }
 
+/**
+ * Lets messages go again to a target that was suspended or paused; what else was learned of it stays. Workers hear of it
+ * with their next renewal. False: nothing is known of the target, or nothing stands in its way.
+ */
+export function resumeTarget(database: Database, key: queries.TargetKey): Promise<boolean> {
+  return database.withSystem(async (tx) => {
+    const [row] = await queries.lockShapes(tx, [key]);
+    if (!row?.learned.suspension && !row?.learned.pause) return false;
+    const { suspension, pause, ...learned } = row.learned;
+    queries.saveShapes(tx, [{ ...row, learned }]);
+    return true;
+  });
+}
+
 /** Part of the daily maintenance. */
 export function forgetOldLimits(database: Database): Promise<void> {
   return database.withSystem(async (tx) => {

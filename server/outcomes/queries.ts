@@ -1,7 +1,11 @@
 /** The event log and the suppression list. */
 import type { Tx } from '../kernel/database.ts';
-import { sql, uuids } from '../kernel/sql.ts';
+import { insertIntoOutbox } from '../kernel/queries-outbox.ts';
+import { type Sql, sql, uuids } from '../kernel/sql.ts';
 import type { Trouble } from './trouble.ts';
+
+/** Of the raw reply, in what is posted to an endpoint. */
+const DETAIL_CHARS_TOLD = 500;
 
 export interface CampaignKey {
   workspaceId: string;
@@ -22,10 +26,24 @@ export function insertEvents(
   contactIds: string[],
   details: (string | null)[],
 ) {
-  return tx.atCommit(sql`
+  tx.atCommit(sql`
+    WITH told AS (
+      SELECT ${kind}::text AS kind, ${attempt}::integer AS attempt, ${rule}::text AS rule, t.contact_id, t.detail
+      FROM unnest(${uuids(contactIds)}::uuid[], ${details}::text[]) AS t(contact_id, detail)),
+    announced AS (${announceTold(of)})
     INSERT INTO event (workspace_id, campaign_id, kind, attempt, rule, contact_id, detail)
-    SELECT ${of.workspaceId}, ${of.campaignId}, ${kind}, ${attempt}, ${rule}, t.contact_id, t.detail
-    FROM unnest(${uuids(contactIds)}::uuid[], ${details}::text[]) AS t(contact_id, detail)`);
+    SELECT ${of.workspaceId}, ${of.campaignId}, kind, attempt, rule, contact_id, detail FROM told`);
+}
+
+/** The events of `told`, for the endpoints that want to know; which message it is says webhooks/payload.ts. */
+function announceTold(of: CampaignKey): Sql {
+  return insertIntoOutbox(of.workspaceId, {
+    type: sql`('message.' || told.kind)`,
+    data: sql`jsonb_build_object('campaign_id', ${of.campaignId}::uuid, 'contact_id', told.contact_id, 'transactional',
+      (SELECT kind = 'transactional' FROM campaign WHERE workspace_id = ${of.workspaceId} AND id = ${of.campaignId}),
+      'attempt', told.attempt, 'rule', told.rule, 'detail', left(told.detail, ${DETAIL_CHARS_TOLD}::integer))`,
+    from: sql`told`,
+  });
 }
 
 export interface Refusal {
@@ -45,11 +63,15 @@ export interface Refusal {
 export function insertRefusals(tx: Tx, of: CampaignKey, rows: Refusal[]) {
   const column = <Key extends keyof Refusal>(key: Key) => rows.map((row) => row[key]);
   tx.atCommit(sql`
+    WITH told AS (
+      SELECT * FROM unnest(${uuids(column('contactId'))}::uuid[], ${column('kind')}::text[],
+        ${column('attempt')}::integer[], ${column('detail')}::text[], ${column('rule')}::text[],
+        ${column('trouble')}::text[], ${column('phase')}::text[], ${column('mxHost')}::text[],
+        ${column('template')}::text[])
+        AS t(contact_id, kind, attempt, detail, rule, trouble, phase, mx_host, template)),
+    announced AS (${announceTold(of)})
     INSERT INTO event (workspace_id, campaign_id, contact_id, kind, attempt, detail, rule, trouble, phase, mx_host, template)
-    SELECT ${of.workspaceId}, ${of.campaignId}, t.*
-    FROM unnest(${uuids(column('contactId'))}::uuid[], ${column('kind')}::text[], ${column('attempt')}::integer[],
-      ${column('detail')}::text[], ${column('rule')}::text[], ${column('trouble')}::text[], ${column('phase')}::text[],
-      ${column('mxHost')}::text[], ${column('template')}::text[]) AS t`);
+    SELECT ${of.workspaceId}, ${of.campaignId}, told.* FROM told`);
 }
 
 export function insertSuppressions(tx: Tx, of: CampaignKey, rows: Refusal[]) {

@@ -8,6 +8,7 @@
  */
 import type { Database } from '../kernel/database.ts';
 import { allWorkspaceIds } from '../kernel/queries.ts';
+import type { Scope } from '../kernel/scope.ts';
 import { classify } from '../smtp/replies.ts';
 import { readReply } from '../smtp/reply.ts';
 import * as queries from './queries-rerun.ts';
@@ -39,15 +40,17 @@ export interface RerunOptions {
   /** Judges, and changes nothing. */
   dryRun: boolean;
   onUndone(undone: Undone): void;
+  /** It is asked before every page: what was done until it ended, stays done. */
+  scope?: Scope;
 }
 
 export async function rerunReplies(database: Database, options: RerunOptions): Promise<Rerun> {
   const done: Rerun = { events: 0, changed: 0, suppressions: 0, undone: [], renamed: 0 };
   for (const workspaceId of await database.withSystem(allWorkspaceIds)) {
     const run = { database, workspaceId, done, ...options };
-    await inPages('', (email) => judgeSuppressions(run, email));
+    await inPages(run, '', (email) => judgeSuppressions(run, email));
     const { since } = options;
-    await inPages({ at: since.toISOString(), ...LEAST_KEY }, (after) => judgeEvents(run, after));
+    await inPages(run, { at: since.toISOString(), ...LEAST_KEY }, (after) => judgeEvents(run, after));
   }
   return done;
 }
@@ -63,10 +66,14 @@ interface Run extends RerunOptions {
 
 /** `page` works on what comes after the given place, and gives the next; undefined: that was all. */
 async function inPages<Place>(
+  { scope }: Run,
   start: Place,
   page: (after: Place) => Promise<Place | undefined>,
 ): Promise<void> {
-  for (let place: Place | undefined = start; place !== undefined; ) place = await page(place);
+  for (let place: Place | undefined = start; place !== undefined; ) {
+    scope?.throwIfEnded();
+    place = await page(place);
+  }
 }
 
 async function judgeSuppressions(run: Run, email: string): Promise<string | undefined> {

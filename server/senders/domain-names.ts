@@ -3,11 +3,17 @@
  * organization: DMARC aligns by the organizational domain (RFC 7489 section 3.2), which the public suffix list tells.
  */
 import { getDomain } from 'tldts';
-import { readHostName } from './route-names.ts';
+import { type RefusalReason, readHostName } from './route-names.ts';
 
 /** One sentence that says why a sending domain cannot be what somebody asked for. */
 export class DomainRefused extends Error {
   override readonly name = 'DomainRefused';
+  readonly reason: RefusalReason;
+
+  constructor(message: string, reason: RefusalReason = 'refused') {
+    super(message);
+    this.reason = reason;
+  }
 }
 
 /** Throws DomainRefused. */

@@ -7,6 +7,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/support/databa
 import { type ScriptedDns, scriptedDns, type Zone } from '../../test/support/dns-server.ts';
 import { explained } from '../../test/support/explain.ts';
 import { publish } from '../../test/support/publish.ts';
+import type { Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { Scope } from '../kernel/scope.ts';
 import { SealBroken, Secrets } from '../kernel/secrets.ts';
@@ -14,7 +15,7 @@ import { sql } from '../kernel/sql.ts';
 import { type DkimKey, signDkim } from '../smtp/dkim.ts';
 import { Resolver } from '../smtp/dns.ts';
 import type { CheckedRecord } from './dns-records.ts';
-import { addDomain, checkDomain, dkimKeysOf, listDomains, rotateDomain } from './domains.ts';
+import { addDomain, checkDomain, dkimKeysOf, domainPage, rotateDomain } from './domains.ts';
 import * as queries from './queries.ts';
 
 const BOTH = ['rsa-sha256', 'ed25519-sha256'] as const;
@@ -37,6 +38,18 @@ beforeEach(async () => {
 });
 afterEach(() => dns.close());
 
+function within<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  return db.database.withWorkspace(workspaceId, work);
+}
+
+function rotate(): Promise<string> {
+  return within((tx) => rotateDomain(tx, secrets, workspaceId, 'acme.example'));
+}
+
+function all() {
+  return within((tx) => domainPage(tx, workspaceId, null, 100));
+}
+
 /** A resolver of its own each time: what was published a moment ago is seen. */
 async function check(domain = 'acme.example') {
   await using scope = Scope.root('test');
@@ -48,7 +61,7 @@ async function check(domain = 'acme.example') {
 }
 
 function add(domain = 'acme.example', algorithms: readonly DkimKey['algorithm'][] = ['rsa-sha256']) {
-  return addDomain(db.database, secrets, workspaceId, domain, algorithms);
+  return within((tx) => addDomain(tx, secrets, workspaceId, domain, algorithms));
 }
 
 function keysOf(domain: string): Promise<DkimKey[]> {
@@ -56,7 +69,7 @@ function keysOf(domain: string): Promise<DkimKey[]> {
 }
 
 async function states(): Promise<string[]> {
-  const [domain] = await listDomains(db.database, workspaceId);
+  const [domain] = await all();
   return domain?.keys.map(({ algorithm, state }) => `${algorithm} ${state}`) ?? [];
 }
 
@@ -99,10 +112,10 @@ test('a new domain signs nothing until its records are in the DNS; then a receiv
 
 test('a domain that was added twice, also at the same moment, keeps the keys of the first time', async () => {
   await Promise.all([add(), add(), add()]);
-  const [first] = await listDomains(db.database, workspaceId);
+  const [first] = await all();
   assert.equal(first?.keys.length, 1);
   await add();
-  assert.deepEqual(await listDomains(db.database, workspaceId), [first]);
+  assert.deepEqual(await all(), [first]);
   await add('acme.example', BOTH);
   assert.deepEqual(await states(), ['rsa-sha256 pending', 'ed25519-sha256 pending']);
 });
@@ -113,8 +126,8 @@ test('a rotated key signs until the new one is seen in the DNS, and then never a
   await check();
   const [old] = await keysOf('acme.example');
 
-  await rotateDomain(db.database, secrets, workspaceId, 'acme.example');
-  await rotateDomain(db.database, secrets, workspaceId, 'acme.example');
+  await rotate();
+  await rotate();
   const waiting = await check();
   assert.deepEqual(verdicts(waiting).slice(0, 4), [
     'dkim ok required',
@@ -150,7 +163,7 @@ test('the record of an old key is asked for while its mail is under way, and the
   await add();
   publish(zone, (await check()).records);
   await check();
-  await rotateDomain(db.database, secrets, workspaceId, 'acme.example');
+  await rotate();
   publish(zone, (await check()).records);
   await check();
   const old = (await check()).records[1];
@@ -186,7 +199,7 @@ test('two checks at the same moment change keys once', async () => {
   await add();
   publish(zone, (await check()).records);
   await check();
-  await rotateDomain(db.database, secrets, workspaceId, 'acme.example');
+  await rotate();
   publish(zone, (await check()).records.slice(0, 2));
   const checks = await Promise.all([check(), check(), check()]);
   assert.equal(checks.flatMap(({ activated }) => activated).length, 1);
@@ -230,7 +243,7 @@ test('what nobody added is not checked, not rotated, and not signed for; nor is 
   const resolver = new Resolver({ servers: [dns.server] });
   const options = { scope, resolver, database: db.database, workspaceId, installation: INSTALLATION };
   assert.deepEqual(await checkDomain(options, 'acme.example'), { kind: 'not-added', domain: 'acme.example' });
-  await assert.rejects(rotateDomain(db.database, secrets, workspaceId, 'acme.example'), {
+  await assert.rejects(rotate(), {
     name: 'DomainRefused',
     message: 'acme.example was not added yet: run `camp domain add acme.example`.',
   });
@@ -271,4 +284,35 @@ test('the keys of a domain are found by their index, among those of thousands', 
   );
   assert.equal(plan.match(/Index (Only )?Scan (Backward )?using dkim_key_/g)?.length, 2, plan);
   assert.doesNotMatch(plan, /Seq Scan/);
+});
+
+test('a domain that needs more than ten retiring keys at once has to wait', async () => {
+  await add();
+  for (let times = 0; times < 11; times += 1) {
+    publish(zone, (await check()).records);
+    await check();
+    if (times < 10) await rotate();
+  }
+  assert.equal((await states()).filter((state) => state.endsWith('retiring')).length, 10);
+  await assert.rejects(rotate(), { name: 'DomainRefused', message: /has 10 keys that are retiring/ });
+});
+
+test('pages of domains begin behind a name along the key, and campaigns that are under way are found by their state', async () => {
+  await within(async (tx) => {
+    await tx.query(sql`INSERT INTO sending_domain (workspace_id, domain)
+      SELECT ${workspaceId}, n || '.example' FROM generate_series(1, 5000) n`);
+    await tx.query(sql`INSERT INTO campaign (workspace_id, id, name, state, list_ids, from_email, template_name, template_body)
+      SELECT ${workspaceId}, gen_random_uuid(), 'old', 'finished', '{}', 'news@acme.example', '', ''
+      FROM generate_series(1, 5000) n`);
+  });
+  await db.database.withOwner((tx) => tx.query(sql`ANALYZE sending_domain, campaign`));
+  const [page = '', inStates = ''] = await within((tx) =>
+    explained(tx, async (explaining) => {
+      await queries.domainPage(explaining, workspaceId, '7.example', 50);
+      await queries.fromDomainsInStates(explaining, workspaceId, ['scheduled', 'sending']);
+    }),
+  );
+  assert.match(page, /Index Scan using sending_domain_pkey/, page);
+  assert.doesNotMatch(page, /Sort/, page);
+  assert.match(inStates, /campaign_of_state/, inStates);
 });

@@ -3,7 +3,7 @@
  *
  * Before: `camp domain`, and the checklist before a campaign. After: the worker signs with `dkimKeysOf`.
  * Whoever checks a domain also moves its keys on: a pending key whose record is there begins to sign, and a retiring key
- * that nothing under way needs is forgotten once its record is gone.
+ * that nothing under way needs is forgotten once its record is gone. What was found is kept with the domain.
  */
 import type { Database, Tx } from '../kernel/database.ts';
 import type { Secrets } from '../kernel/secrets.ts';
@@ -16,8 +16,14 @@ import { checkKeys } from './key-checks.ts';
 import * as queries from './queries.ts';
 import { type Asking, checkBounceMx, checkDmarc, checkSpf, checkTrackingCname } from './record-checks.ts';
 
-export interface SendingDomain {
-  domain: string;
+type Algorithm = DkimKey['algorithm'];
+
+/** Each is looked up by every check. */
+const RETIRING_MAX = 10;
+/** States of a campaign that has been let go and is not over. */
+const UNDER_WAY = ['scheduled', 'starting', 'sending', 'holding', 'paused', 'finishing'];
+
+export interface SendingDomain extends queries.DomainRow {
   keys: queries.KeyRow[];
 }
 
@@ -36,60 +42,122 @@ export type DomainCheck =
 
 /** Adds a domain with a key for each algorithm; what it has already, stays. Throws DomainRefused. */
 export async function addDomain(
-  database: Database,
+  tx: Tx,
   secrets: Secrets,
   workspaceId: string,
   text: string,
-  algorithms: readonly DkimKey['algorithm'][],
+  algorithms: readonly Algorithm[],
 ): Promise<string> {
   const key = { workspaceId, domain: readDomain(text) };
-  const keys = await keysOf(database, key);
+  const keys = await queries.keysOfDomains(tx, workspaceId, [key.domain]);
   const lacking = algorithms.filter((algorithm) => !keys.some((known) => known.algorithm === algorithm));
-  await addKeys(database, secrets, key, lacking);
+  // The domain and its keys come together: one without a key could look as if nothing were amiss.
+  const made = await Promise.all(lacking.map((algorithm) => makeKey(secrets, key, algorithm)));
+  await queries.insertDomain(tx, key);
+  for (const each of made) await queries.insertPendingKey(tx, each);
   return key.domain;
 }
 
-/** Makes a new key for each algorithm of which none waits. Throws DomainRefused. */
+/** Makes a new key for each algorithm (of those that it has, unless told) of which none waits. Throws DomainRefused. */
 export async function rotateDomain(
-  database: Database,
+  tx: Tx,
   secrets: Secrets,
   workspaceId: string,
   text: string,
+  algorithms?: readonly Algorithm[],
 ): Promise<string> {
-  const key = { workspaceId, domain: readDomain(text) };
-  const keys = await keysOf(database, key);
-  if (keys.length === 0)
-    throw new DomainRefused(`${key.domain} was not added yet: run \`camp domain add ${key.domain}\`.`);
-  const waiting = keys.filter(({ state }) => state === 'pending').map(({ algorithm }) => algorithm);
-  const lacking = new Set(keys.map(({ algorithm }) => algorithm)).difference(new Set(waiting));
-  await addKeys(database, secrets, key, [...lacking]);
+  const key = await addedDomain(tx, workspaceId, text);
+  const keys = await queries.keysOfDomains(tx, workspaceId, [key.domain]);
+  if (keys.filter(({ state }) => state === 'retiring').length >= RETIRING_MAX)
+    throw new DomainRefused(
+      `${key.domain} has ${RETIRING_MAX} keys that are retiring: take the records of the oldest out of the DNS, and check the domain.`,
+      'conflict',
+    );
+  const wanted = new Set(algorithms ?? keys.map(({ algorithm }) => algorithm));
+  for (const { state, algorithm } of keys) if (state === 'pending') wanted.delete(algorithm);
+  const made = await Promise.all([...wanted].map((algorithm) => makeKey(secrets, key, algorithm)));
+  for (const each of made) await queries.insertPendingKey(tx, each);
   return key.domain;
 }
 
-function keysOf(database: Database, { workspaceId, domain }: queries.DomainKey): Promise<queries.KeyRow[]> {
-  return database.withWorkspace(workspaceId, (tx) => queries.keysOfDomains(tx, workspaceId, [domain]));
+/**
+ * A key that waits is forgotten; one that signs retires, when another one signs. One that is retiring is forgotten by a
+ * check, once its record is gone. Throws DomainRefused.
+ */
+export async function retireKey(
+  tx: Tx,
+  workspaceId: string,
+  text: string,
+  selector: string,
+): Promise<string> {
+  const domain = await addedDomain(tx, workspaceId, text);
+  const keys = await queries.keysOfDomains(tx, workspaceId, [domain.domain]);
+  const key = keys.find((known) => known.selector === selector);
+  if (!key) throw new DomainRefused(`${domain.domain} has no key ${selector}.`, 'not-found');
+  if (key.state === 'retiring')
+    throw new DomainRefused(`The key ${selector} is retiring already.`, 'conflict');
+  const others = keys.filter(({ state }) => state !== 'retiring').length - 1;
+  const signing = keys.filter(({ state }) => state === 'active').length;
+  if (others === 0 || (key.state === 'active' && signing === 1))
+    throw new DomainRefused(
+      `${selector} is the only key of ${domain.domain}${key.state === 'active' ? ' that signs' : ''}: make another one first (\`camp domain rotate ${domain.domain}\`), and retire this one when that signs.`,
+      'conflict',
+    );
+  if (key.state === 'pending') await queries.deletePending(tx, { ...domain, selector });
+  else await queries.retireActive(tx, { ...domain, selector });
+  return domain.domain;
 }
 
-/** The domain and its keys come together: one without a key could look as if nothing were amiss. */
-async function addKeys(
-  database: Database,
-  secrets: Secrets,
-  domain: queries.DomainKey,
-  algorithms: readonly DkimKey['algorithm'][],
-): Promise<void> {
-  const keys = await Promise.all(algorithms.map((algorithm) => makeKey(secrets, domain, algorithm)));
-  await database.withWorkspace(domain.workspaceId, async (tx) => {
-    await queries.insertDomain(tx, domain);
-    for (const key of keys) await queries.insertPendingKey(tx, key);
-  });
+/** Forgets a domain and its keys. Throws DomainRefused, also while a campaign that is under way sends as it. */
+export async function removeDomain(tx: Tx, workspaceId: string, text: string): Promise<string> {
+  const key = await addedDomain(tx, workspaceId, text);
+  for (const { fromDomain, name } of await queries.fromDomainsInStates(tx, workspaceId, UNDER_WAY)) {
+    const signing = await queries.nearestDomain(tx, workspaceId, alignedDomains(fromDomain));
+    if (signing === key.domain)
+      throw new DomainRefused(
+        `The campaign "${name}" sends as ${fromDomain} and is not over: wait for its end, or cancel it.`,
+        'conflict',
+      );
+  }
+  await queries.deleteDomain(tx, key);
+  return key.domain;
 }
 
-export async function listDomains(database: Database, workspaceId: string): Promise<SendingDomain[]> {
-  return database.readWorkspace(workspaceId, async (tx) => {
-    const domains = await queries.allDomains(tx, workspaceId);
-    const keys = await queries.keysOfDomains(tx, workspaceId, domains);
-    return domains.map((domain) => ({ domain, keys: keys.filter((key) => key.domain === domain) }));
-  });
+/** Its row is locked until the transaction ends. Throws DomainRefused. */
+async function addedDomain(tx: Tx, workspaceId: string, text: string): Promise<queries.DomainKey> {
+  const key = { workspaceId, domain: readDomain(text) };
+  if (await queries.lockDomain(tx, key)) return key;
+  throw new DomainRefused(
+    `${key.domain} was not added yet: run \`camp domain add ${key.domain}\`.`,
+    'not-found',
+  );
+}
+
+/** In the order of their names, those behind `after`. */
+export async function domainPage(
+  tx: Tx,
+  workspaceId: string,
+  after: string | null,
+  limit: number,
+): Promise<SendingDomain[]> {
+  return withKeys(tx, workspaceId, await queries.domainPage(tx, workspaceId, after ?? '', limit));
+}
+
+/** `domain` in ASCII and lower case. */
+export async function findDomain(tx: Tx, key: queries.DomainKey): Promise<SendingDomain | undefined> {
+  const row = await queries.findDomain(tx, key);
+  const [found] = await withKeys(tx, key.workspaceId, row ? [row] : []);
+  return found;
+}
+
+async function withKeys(
+  tx: Tx,
+  workspaceId: string,
+  rows: readonly queries.DomainRow[],
+): Promise<SendingDomain[]> {
+  const names = rows.map(({ domain }) => domain);
+  const keys = Map.groupBy(await queries.keysOfDomains(tx, workspaceId, names), ({ domain }) => domain);
+  return rows.map((row) => ({ ...row, keys: keys.get(row.domain) ?? [] }));
 }
 
 /** The keys to sign with now: of the domain itself, else of its nearest parent in the organization. RSA first. Throws SealBroken. */
@@ -128,5 +196,9 @@ export async function checkDomain(options: DomainCheckOptions, domain: string): 
     checkTrackingCname(options, trackingRecord(signingDomain, installation), installation),
   ]);
   const records = [...dkim.records, ...others];
+  if (domain === signingDomain)
+    await database.withWorkspace(workspaceId, (tx) =>
+      queries.keepFindings(tx, { workspaceId, domain }, records),
+    );
   return { kind: 'checked', domain, signingDomain, records, activated: dkim.activated };
 }

@@ -1,7 +1,7 @@
 /** Whether the records of a domain's keys are in the DNS, and the step in a key's life that follows from it. */
 import type { Database } from '../kernel/database.ts';
 import { activate, neededUntil } from './dkim-keys.ts';
-import { type CheckedRecord, dkimRecord } from './dns-records.ts';
+import { type CheckedRecord, dkimRecord, type ExpectedRecord } from './dns-records.ts';
 import * as queries from './queries.ts';
 import { type Asking, checkDkim } from './record-checks.ts';
 
@@ -15,11 +15,10 @@ export async function checkKeys(
   options: Options,
   keys: readonly queries.KeyRow[],
 ): Promise<{ records: CheckedRecord[]; activated: string[] }> {
-  const signs = keys.some(({ state }) => state === 'active');
-  const checked = keys.map(async (key) => {
-    const required = key.state === 'active' || (!signs && key.algorithm === 'rsa-sha256');
-    return { key, record: await checkDkim(options, dkimRecord(key, required), adviceWhenMissing(key)) };
-  });
+  const checked = keyRecords(keys).map(async ({ key, record }) => ({
+    key,
+    record: await checkDkim(options, record, adviceWhenMissing(key)),
+  }));
   const records: CheckedRecord[] = [];
   const activated: string[] = [];
   for (const { key, record } of await Promise.all(checked)) {
@@ -29,6 +28,17 @@ export async function checkKeys(
     if (listed) records.push(listed);
   }
   return { records, activated };
+}
+
+/** Each key with the record that it needs. */
+export function keyRecords(
+  keys: readonly queries.KeyRow[],
+): { key: queries.KeyRow; record: ExpectedRecord }[] {
+  const signs = keys.some(({ state }) => state === 'active');
+  return keys.map((key) => {
+    const required = key.state === 'active' || (!signs && key.algorithm === 'rsa-sha256');
+    return { key, record: dkimRecord(key, required) };
+  });
 }
 
 function adviceWhenMissing(key: queries.KeyRow): string {

@@ -18,6 +18,7 @@ export async function revokePool(database: Database, workspaceId: string, pool: 
   if (open)
     throw new RouteRefused(
       `The pool ${pool} is open to every workspace: \`camp source grant ${pool}\` closes it to all but those that it is granted to.`,
+      'conflict',
     );
   await database.withWorkspace(workspaceId, (tx) => queries.deleteGrant(tx, workspaceId, pool));
 }
@@ -33,5 +34,5 @@ async function findPool(database: Database, workspaceId: string, pool: string): 
     queries.poolsNamed(tx, workspaceId, [pool]),
   );
   if (found) return found;
-  throw new RouteRefused(`There is no pool "${pool}": see \`camp source list\`.`);
+  throw new RouteRefused(`There is no pool "${pool}": see \`camp source list\`.`, 'not-found');
 }

@@ -10,25 +10,56 @@ import type { WarmUp } from './warm-up.ts';
 export interface RelayRow {
   name: string;
   sealedUrl: string;
+  /** Whether it may be anywhere that Camp reaches. */
+  trusted: boolean;
 }
 
 /** True: it is new; false: it had another URL. */
 export async function upsertRelay(tx: Tx, workspaceId: string, relay: RelayRow): Promise<boolean> {
   const [row] = await tx.query<{ isNew: boolean }>(sql`
-    INSERT INTO relay (workspace_id, name, sealed_url) VALUES (${workspaceId}, ${relay.name}, ${relay.sealedUrl})
-    ON CONFLICT (workspace_id, name) DO UPDATE SET sealed_url = excluded.sealed_url, changed_at = now()
+    INSERT INTO relay (workspace_id, name, sealed_url, trusted)
+    VALUES (${workspaceId}, ${relay.name}, ${relay.sealedUrl}, ${relay.trusted})
+    ON CONFLICT (workspace_id, name)
+      DO UPDATE SET sealed_url = excluded.sealed_url, trusted = excluded.trusted, changed_at = now()
     RETURNING created_at = changed_at AS "isNew"`);
   return row?.isNew === true;
 }
 
-export function allRelays(tx: Tx, workspaceId: string) {
-  return tx.query<RelayRow>(sql`
-    SELECT name, sealed_url AS "sealedUrl" FROM relay WHERE workspace_id = ${workspaceId} ORDER BY name`);
+export interface TroubledRelayRow extends RelayRow {
+  createdAt: Date;
+  changedAt: Date;
+  /** How often in a row it failed; null: never. */
+  failures: number | null;
+  pausedUntil: Date | null;
+  reason: string | null;
 }
+
+/** Those behind `after` in the order of their names. */
+export function relayPage(tx: Tx, workspaceId: string, after: string, limit: number) {
+  return tx.query<TroubledRelayRow>(sql`
+    SELECT r.name, ${RELAY} FROM relay r
+    LEFT JOIN route t ON t.workspace_id = r.workspace_id AND t.name = r.name
+    WHERE r.workspace_id = ${workspaceId} AND r.name > ${after} ORDER BY r.name LIMIT ${limit}`);
+}
+
+export async function findRelay(
+  tx: Tx,
+  workspaceId: string,
+  name: string,
+): Promise<TroubledRelayRow | undefined> {
+  const [row] = await tx.query<TroubledRelayRow>(sql`
+    SELECT r.name, ${RELAY} FROM relay r
+    LEFT JOIN route t ON t.workspace_id = r.workspace_id AND t.name = r.name
+    WHERE r.workspace_id = ${workspaceId} AND r.name = ${name}`);
+  return row;
+}
+
+const RELAY = sql`r.sealed_url AS "sealedUrl", r.trusted, r.created_at AS "createdAt", r.changed_at AS "changedAt",
+  t.failures, t.paused_until AS "pausedUntil", t.reason`;
 
 export function relaysNamed(tx: Tx, workspaceId: string, names: readonly string[]) {
   return tx.query<RelayRow>(sql`
-    SELECT name, sealed_url AS "sealedUrl" FROM relay
+    SELECT name, sealed_url AS "sealedUrl", trusted FROM relay
     WHERE workspace_id = ${workspaceId} AND name = ANY(${names}::text[])`);
 }
 
@@ -49,6 +80,20 @@ export function clearTrouble(tx: Tx, workspaceId: string, name: string) {
 export interface SendingRouteRow {
   domain: string;
   route: string;
+}
+
+/** Those behind `after` in the order of their domains. */
+export function sendingRoutePage(tx: Tx, workspaceId: string, after: string, limit: number) {
+  return tx.query<SendingRouteRow & { changedAt: Date }>(sql`
+    SELECT domain, route, changed_at AS "changedAt" FROM sending_route
+    WHERE workspace_id = ${workspaceId} AND domain > ${after} ORDER BY domain LIMIT ${limit}`);
+}
+
+export async function findSendingRoute(tx: Tx, workspaceId: string, domain: string) {
+  const [row] = await tx.query<SendingRouteRow & { changedAt: Date }>(sql`
+    SELECT domain, route, changed_at AS "changedAt" FROM sending_route
+    WHERE workspace_id = ${workspaceId} AND domain = ${domain}`);
+  return row;
 }
 
 export function upsertSendingRoute(tx: Tx, workspaceId: string, { domain, route }: SendingRouteRow) {
@@ -107,6 +152,13 @@ const warmUpsOfSource = sql`
   coalesce((SELECT jsonb_agg(jsonb_build_object('provider', w.provider, 'start', w.start_on, 'from', w.first_day_messages,
       'factor', w.factor, 'until', w.warm_messages) ORDER BY w.provider)
     FROM warm_up w WHERE w.address = s.address), '[]')`;
+
+/** All pools, with how many sources each has, and who it was granted to as far as the role sees that. */
+export function allPools(tx: Tx) {
+  return tx.query<{ name: string; open: boolean; sources: number }>(sql`
+    SELECT name, open, (SELECT count(*)::int FROM source s WHERE s.pool = p.name) AS sources
+    FROM pool p ORDER BY name`);
+}
 
 export interface SourceRow extends Source {
   publicAddress: string | null;

@@ -1,7 +1,9 @@
 /** The SQL of sending domains and their DKIM keys. One function a statement. */
 import type { Tx } from '../kernel/database.ts';
+import { insertIntoOutbox } from '../kernel/queries-outbox.ts';
 import { sql } from '../kernel/sql.ts';
 import type { DkimKey } from '../smtp/dkim.ts';
+import type { CheckedRecord } from './dns-records.ts';
 
 export interface DomainKey {
   workspaceId: string;
@@ -25,17 +27,60 @@ export interface KeyRow {
   retiringAt: Date | null;
 }
 
+export interface DomainRow {
+  domain: string;
+  createdAt: Date;
+  /** When it was last looked for in the DNS, and what was found; null: never. */
+  checkedAt: Date | null;
+  findings: CheckedRecord[] | null;
+}
+
+const DOMAIN = sql`domain, created_at AS "createdAt", checked_at AS "checkedAt", findings`;
+
 /** Does nothing when it was added before. */
 export function insertDomain(tx: Tx, { workspaceId, domain }: DomainKey) {
   return tx.query(sql`INSERT INTO sending_domain (workspace_id, domain) VALUES (${workspaceId}, ${domain})
     ON CONFLICT (workspace_id, domain) DO NOTHING`);
 }
 
-export async function allDomains(tx: Tx, workspaceId: string): Promise<string[]> {
-  const rows = await tx.query<{ domain: string }>(
-    sql`SELECT domain FROM sending_domain WHERE workspace_id = ${workspaceId} ORDER BY domain`,
-  );
-  return rows.map(({ domain }) => domain);
+/** Those behind `after` in the order of their names. */
+export function domainPage(tx: Tx, workspaceId: string, after: string, limit: number) {
+  return tx.query<DomainRow>(sql`
+    SELECT ${DOMAIN} FROM sending_domain WHERE workspace_id = ${workspaceId} AND domain > ${after}
+    ORDER BY domain LIMIT ${limit}`);
+}
+
+export async function findDomain(tx: Tx, { workspaceId, domain }: DomainKey): Promise<DomainRow | undefined> {
+  const [row] = await tx.query<DomainRow>(sql`
+    SELECT ${DOMAIN} FROM sending_domain WHERE workspace_id = ${workspaceId} AND domain = ${domain}`);
+  return row;
+}
+
+/** With its row locked: nobody checks, removes or gives it a key meanwhile. */
+export async function lockDomain(tx: Tx, { workspaceId, domain }: DomainKey): Promise<boolean> {
+  const rows = await tx.query(sql`
+    SELECT domain FROM sending_domain WHERE workspace_id = ${workspaceId} AND domain = ${domain} FOR UPDATE`);
+  return rows.length === 1;
+}
+
+export function keepFindings(tx: Tx, { workspaceId, domain }: DomainKey, findings: CheckedRecord[]) {
+  return tx.query(sql`
+    UPDATE sending_domain SET checked_at = now(), findings = ${JSON.stringify(findings)}
+    WHERE workspace_id = ${workspaceId} AND domain = ${domain}`);
+}
+
+/** Its keys go with it. */
+export async function deleteDomain(tx: Tx, { workspaceId, domain }: DomainKey): Promise<void> {
+  await tx.query(sql`DELETE FROM dkim_key WHERE workspace_id = ${workspaceId} AND domain = ${domain}`);
+  await tx.query(sql`DELETE FROM sending_domain WHERE workspace_id = ${workspaceId} AND domain = ${domain}`);
+}
+
+/** Of the campaigns in these states: the domain of each From, and the name of one of them. */
+export function fromDomainsInStates(tx: Tx, workspaceId: string, states: readonly string[]) {
+  return tx.query<{ fromDomain: string; name: string }>(sql`
+    SELECT lower(split_part(from_email, '@', 2)) AS "fromDomain", min(name) AS name FROM campaign
+    WHERE workspace_id = ${workspaceId} AND kind = 'campaign' AND state = ANY(${states}::text[])
+    GROUP BY 1 ORDER BY 1`);
 }
 
 /** The longest of these that was added. */
@@ -103,10 +148,33 @@ export function retireForPending(tx: Tx, { workspaceId, domain, selector }: KeyK
 /** True when it was pending until now. */
 export async function activatePending(tx: Tx, { workspaceId, domain, selector }: KeyKey): Promise<boolean> {
   const rows = await tx.query(sql`
-    UPDATE dkim_key SET state = 'active'
-    WHERE workspace_id = ${workspaceId} AND domain = ${domain} AND selector = ${selector} AND state = 'pending'
+    WITH activated AS (
+      UPDATE dkim_key SET state = 'active'
+      WHERE workspace_id = ${workspaceId} AND domain = ${domain} AND selector = ${selector} AND state = 'pending'
+      RETURNING domain, selector, algorithm),
+    announced AS (${insertIntoOutbox(workspaceId, {
+      type: sql`'domain.verified'`,
+      data: sql`jsonb_build_object('domain', activated.domain, 'selector', activated.selector,
+        'algorithm', activated.algorithm)`,
+      from: sql`activated`,
+    })})
+    SELECT selector FROM activated`);
+  return rows.length === 1;
+}
+
+/** False: it signed nothing. */
+export async function retireActive(tx: Tx, { workspaceId, domain, selector }: KeyKey): Promise<boolean> {
+  const rows = await tx.query(sql`
+    UPDATE dkim_key SET state = 'retiring', private_key = NULL, retiring_at = now()
+    WHERE workspace_id = ${workspaceId} AND domain = ${domain} AND selector = ${selector} AND state = 'active'
     RETURNING selector`);
   return rows.length === 1;
+}
+
+export function deletePending(tx: Tx, { workspaceId, domain, selector }: KeyKey) {
+  return tx.query(sql`
+    DELETE FROM dkim_key
+    WHERE workspace_id = ${workspaceId} AND domain = ${domain} AND selector = ${selector} AND state = 'pending'`);
 }
 
 export function deleteRetiring(tx: Tx, { workspaceId, domain, selector }: KeyKey) {

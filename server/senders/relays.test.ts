@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { createTestDatabase } from '../../test/support/database.ts';
+import type { Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { Secrets } from '../kernel/secrets.ts';
 import { sql } from '../kernel/sql.ts';
-import { addRelay, listRelays } from './relays.ts';
+import { relayPage, saveRelay } from './relays.ts';
 
 const { database, drop } = await createTestDatabase();
 after(drop);
 
 const secrets = new Secrets('a secret');
 const workspaceId = newId();
-const list = (of = secrets) => database.withWorkspace(workspaceId, (tx) => listRelays(tx, of, workspaceId));
-const add = (name: string, url: string) => addRelay(database, secrets, workspaceId, { name, url });
+const within = <T>(work: (tx: Tx) => Promise<T>) => database.withWorkspace(workspaceId, work);
+const list = (of = secrets) => within((tx) => relayPage(tx, of, workspaceId, null, 100));
+const add = (name: string, url: string, trusted = true) =>
+  within((tx) => saveRelay(tx, secrets, workspaceId, { name, url, trusted }));
 
 test('a relay’s password is worth nothing to who reads the database', async () => {
   await add('main', 'smtp://ada:hunter2@smtp.example');

@@ -1,9 +1,18 @@
 /** What relays, pools, hosts and domains may be called, and how it is said that something cannot be done with them. */
 import { domainToASCII } from 'node:url';
 
+/** conflict: in another state it could be done. */
+export type RefusalReason = 'refused' | 'not-found' | 'conflict';
+
 /** One sentence that says why a route, a relay or a source cannot be as it was asked for. */
 export class RouteRefused extends Error {
   override readonly name = 'RouteRefused';
+  readonly reason: RefusalReason;
+
+  constructor(message: string, reason: RefusalReason = 'refused') {
+    super(message);
+    this.reason = reason;
+  }
 }
 
 const WEIGHT_MAX = 1_000;

@@ -53,6 +53,14 @@ test('the relays that a route names are found along the key', async () => {
   assert.match(plan, /relay_pkey/, plan);
 });
 
+test('pages of relays and routes begin behind a name, along the key and without a sort', async () => {
+  const relays = await planOf((spy) => queries.relayPage(spy, workspaceId, 'relay-7', 50));
+  assert.match(relays, /relay_pkey/, relays);
+  const routes = await planOf((spy) => queries.sendingRoutePage(spy, workspaceId, '7.example', 50));
+  assert.match(routes, /sending_route_pkey/, routes);
+  for (const plan of [relays, routes]) assert.doesNotMatch(plan, /Sort/, plan);
+});
+
 test('a pool comes with its grant, its sources and their ramps, each along its index', async () => {
   const plan = await planOf((spy) => queries.poolsNamed(spy, workspaceId, ['pool-7', 'pool-8']));
   for (const index of ['pool_pkey', 'pool_grant_pkey', 'source_of_pool', 'warm_up_pkey'])

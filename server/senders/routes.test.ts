@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { createTestDatabase } from '../../test/support/database.ts';
+import type { Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { Secrets } from '../kernel/secrets.ts';
 import { parseSmtpUrl } from '../smtp/url.ts';
 import { grantPool, openPool, revokePool } from './pools.ts';
 import { allSendingRoutes } from './queries-routes.ts';
-import { addRelay, removeRelay } from './relays.ts';
+import { removeRelay, saveRelay } from './relays.ts';
 import {
   environmentRoute,
   pickRoute,
@@ -60,12 +61,25 @@ function planOf(fromDomain: string, of = workspaceId, environment = fallback): P
   return database.withWorkspace(of, (tx) => routePlanOf(tx, secrets, of, fromDomain, environment));
 }
 
-function set(domain: string, route: string, of = workspaceId): Promise<string> {
-  return setRoute(database, secrets, of, { domain, route, fallback });
+async function set(domain: string, route: string, of = workspaceId): Promise<string> {
+  return (await within(of, (tx) => setRoute(tx, secrets, of, { domain, route, fallback }))).route;
+}
+
+function within<T>(of: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return database.withWorkspace(of, work);
+}
+
+function unset(domain: string, of = workspaceId) {
+  return within(of, (tx) => removeRoute(tx, of, domain));
+}
+
+function remove(name: string, of = workspaceId) {
+  return within(of, (tx) => removeRelay(tx, of, name));
 }
 
 function add(name: string, of = workspaceId): Promise<boolean> {
-  return addRelay(database, secrets, of, { name, url: `smtp://${name}.example` });
+  const relay = { name, url: `smtp://${name}.example`, trusted: true };
+  return within(of, (tx) => saveRelay(tx, secrets, of, relay));
 }
 
 /** The ways of a plan, in words. */
@@ -125,12 +139,12 @@ test('each sending domain has its own route, with shares and fall-back, and lend
     ({ domain }) => domain,
   );
   assert.deepEqual(domains, ['*', 'acme.example', 'news.acme.example']);
-  await removeRoute(database, workspaceId, 'acme.example');
+  await unset('acme.example');
   assert.deepEqual(ways(await planOf('acme.example')), {
     levels: [['backup at backup.example *1']],
     problems: [],
   });
-  await assert.rejects(removeRoute(database, workspaceId, 'acme.example'), {
+  await assert.rejects(unset('acme.example'), {
     name: 'RouteRefused',
     message: /"acme\.example" has no route of its own/,
   });
@@ -148,13 +162,13 @@ test('a relay that a route uses cannot be removed', async () => {
   const of = newId();
   for (const name of ['one', 'two']) await add(name, of);
   await set('acme.example', 'direct / relay:one', of);
-  await removeRelay(database, of, 'two');
-  await assert.rejects(removeRelay(database, of, 'one'), {
+  await remove('two', of);
+  await assert.rejects(remove('one', of), {
     message: /The route of "acme\.example" uses the relay one/,
   });
-  await removeRoute(database, of, 'acme.example');
-  await removeRelay(database, of, 'one');
-  await assert.rejects(removeRelay(database, of, 'one'), { message: /There is no relay "one"/ });
+  await unset('acme.example', of);
+  await remove('one', of);
+  await assert.rejects(remove('one', of), { message: /There is no relay "one"/ });
 });
 
 test('what has gone since is told, and mail takes no other way than its route says', async () => {
@@ -259,11 +273,8 @@ test('a route that names what is not there is refused, and the one before stays'
   ];
   for (const [domain, route, message] of refused)
     await assert.rejects(async () => set(domain, route, of), { message });
-  const elsewhere = setRoute(database, secrets, of, {
-    domain: 'acme.example',
-    route: 'relay:relay',
-    fallback: null,
-  });
+  const lost = { domain: 'acme.example', route: 'relay:relay', fallback: null };
+  const elsewhere = within(of, (tx) => setRoute(tx, secrets, of, lost));
   await assert.rejects(elsewhere, { message: /relay:relay, the relay of SMTP_URL, and SMTP_URL is not set/ });
   assert.deepEqual(await planOf('acme.example', of), { levels: [[direct]], problems: [] });
 });

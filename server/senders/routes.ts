@@ -8,7 +8,7 @@
  * route with what it names; what has gone since is a problem of the plan, never a silent other way out.
  */
 import type { Config } from '../kernel/config.ts';
-import type { Database, Tx } from '../kernel/database.ts';
+import type { Tx } from '../kernel/database.ts';
 import type { Secrets } from '../kernel/secrets.ts';
 import { parseSmtpUrl, type RelayOptions } from '../smtp/url.ts';
 import { alignedDomains, readDomain } from './domain-names.ts';
@@ -83,31 +83,30 @@ export function pickRoute(
   return null;
 }
 
-/** Gives a domain (or '*') a route, instead of the one it may have; the route as it is stored. Throws RouteRefused. */
+/** Gives a domain (or '*') a route, instead of the one it may have; as it is stored. Throws RouteRefused. */
 export async function setRoute(
-  database: Database,
+  tx: Tx,
   secrets: Secrets,
   workspaceId: string,
   { domain, route, fallback }: { domain: string; route: string; fallback: Route | null },
-): Promise<string> {
+): Promise<queries.SendingRouteRow> {
   const name = domain === ANY_DOMAIN ? domain : readDomain(domain);
   const levels = parseRoute(route);
-  return database.withWorkspace(workspaceId, async (tx) => {
-    const joined = await joinRoute(tx, secrets, workspaceId, levels, fallback);
-    const problem = joined.flat().find((way) => typeof way === 'string');
-    if (problem !== undefined) throw new RouteRefused(problem);
-    const row = { domain: name, route: formatRoute(levels) };
-    await queries.upsertSendingRoute(tx, workspaceId, row);
-    return row.route;
-  });
+  const joined = await joinRoute(tx, secrets, workspaceId, levels, fallback);
+  const problem = joined.flat().find((way) => typeof way === 'string');
+  if (problem !== undefined) throw new RouteRefused(problem);
+  const row = { domain: name, route: formatRoute(levels) };
+  await queries.upsertSendingRoute(tx, workspaceId, row);
+  return row;
 }
 
-export async function removeRoute(database: Database, workspaceId: string, domain: string): Promise<void> {
+/** Throws RouteRefused. */
+export async function removeRoute(tx: Tx, workspaceId: string, domain: string): Promise<string> {
   const name = domain === ANY_DOMAIN ? domain : readDomain(domain);
-  const removed = await database.withWorkspace(workspaceId, (tx) =>
-    queries.deleteSendingRoute(tx, workspaceId, name),
-  );
-  if (!removed) throw new RouteRefused(`"${name}" has no route of its own: see \`camp route show\`.`);
+  const removed = await queries.deleteSendingRoute(tx, workspaceId, name);
+  if (!removed)
+    throw new RouteRefused(`"${name}" has no route of its own: see \`camp route show\`.`, 'not-found');
+  return name;
 }
 
 function wayOf(route: Route): Way {

@@ -110,6 +110,7 @@ export async function endWarmUp(database: Database, text: string, provider: stri
   if (!found)
     throw new RouteRefused(
       `The source ${address} has no warm-up for "${provider}": see \`camp source list\`.`,
+      'not-found',
     );
 }
 
@@ -120,5 +121,5 @@ function readAddress(text: string): string {
 }
 
 function noSuchSource(address: string): never {
-  throw new RouteRefused(`There is no source ${address}: see \`camp source list\`.`);
+  throw new RouteRefused(`There is no source ${address}: see \`camp source list\`.`, 'not-found');
 }

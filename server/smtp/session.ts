@@ -69,7 +69,7 @@ async function dial(
   options: OpenOptions,
   timeouts: SmtpTimeouts,
 ): Promise<Wire | OpenFailed> {
-  const { host, address, localAddress, port } = options;
+  const { host, address, localAddress, port, publicOnly } = options;
   let phase: SessionPhase = 'connect';
   try {
     opening.throwIfEnded();
@@ -78,6 +78,7 @@ async function dial(
       port,
       connectMs: Math.min(timeouts.connect, opening.remainingMs()),
       ...(localAddress && { localAddress }),
+      ...(publicOnly && { publicOnly }),
     });
     if (options.tls !== 'implicit') return new Wire(socket, timeouts);
     phase = 'starttls';

@@ -16,6 +16,8 @@ export interface RelayOptions {
   readonly tls: 'none' | 'opportunistic' | 'required' | 'implicit';
   readonly verify: boolean;
   readonly credentials: Credentials | null;
+  /** Whoever chose it may not reach into the network of the installation. */
+  readonly publicOnly?: true;
 }
 
 /** One sentence that says what is wrong with the URL; it never contains the URL, which may hold a password. */

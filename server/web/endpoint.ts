@@ -7,6 +7,9 @@
  * cannot be one: uploads, streams, payments. It may finish the key in the transaction that matters (`request.once`).
  *
  * Both return an Answer or throw a Problem. A refusal that is thrown rolls everything back.
+ *
+ * `together(requests, tx)` is `handle` for what comes often: many requests of one workspace in one transaction, each with its
+ * own key and answer (together.ts). A refusal takes its request's place, and what is thrown fails nobody else.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
@@ -16,7 +19,7 @@ import type { Scope as Permission } from '../accounts/roles.ts';
 import type { Tx } from '../kernel/database.ts';
 import type { Scope } from '../kernel/scope.ts';
 import type { Once } from './idempotent.ts';
-import type { ProblemCode } from './problem.ts';
+import { Problem, type ProblemCode } from './problem.ts';
 import { strict } from './schemas.ts';
 import type { Services } from './services.ts';
 
@@ -93,6 +96,13 @@ interface Run<P extends TProperties, Q extends TProperties, B extends TSchema, R
   run(request: ApiRequest<Fields<P>, Fields<Q>, Static<B>>): Promise<AnswerOf<R>>;
 }
 
+interface Together<P extends TProperties, Q extends TProperties, B extends TSchema, R extends Responses> {
+  together(
+    requests: readonly ApiRequest<Fields<P>, Fields<Q>, Static<B>>[],
+    tx: Tx,
+  ): Promise<(AnswerOf<R> | Problem)[]>;
+}
+
 type Fields<P extends TProperties> = Static<TObject<P>>;
 
 const BODY_BYTES_MAX = 1_000_000;
@@ -103,13 +113,18 @@ export type Endpoint = Description & (InTransaction | Runs);
 
 interface InTransaction {
   readonly handle: (request: ApiRequest, tx: Tx) => Promise<Answer>;
+  readonly together: TogetherHandler | undefined;
   readonly run: undefined;
 }
 
 interface Runs {
   readonly handle: undefined;
+  readonly together: undefined;
   readonly run: (request: ApiRequest) => Promise<Answer>;
 }
+
+/** An answer or a refusal for each, in the same order. */
+export type TogetherHandler = (requests: readonly ApiRequest[], tx: Tx) => Promise<(Answer | Problem)[]>;
 
 interface Description {
   readonly summary: string;
@@ -141,7 +156,9 @@ export function endpoint<
   const P extends TProperties = Record<never, never>,
   const Q extends TProperties = Record<never, never>,
   const B extends TSchema = TSchema,
->(definition: Definition<P, Q, B, R> & (Handled<P, Q, B, R> | Run<P, Q, B, R>)): Endpoint {
+>(
+  definition: Definition<P, Q, B, R> & (Handled<P, Q, B, R> | Run<P, Q, B, R> | Together<P, Q, B, R>),
+): Endpoint {
   return {
     description: undefined,
     body: undefined,
@@ -150,13 +167,23 @@ export function endpoint<
     bodyBytesMax: BODY_BYTES_MAX,
     deadlineMs: DEADLINE_MS,
     load: 'interactive',
-    handle: undefined,
     run: undefined,
+    together: undefined,
+    handle: 'together' in definition ? alone(definition.together as TogetherHandler) : undefined,
     ...definition,
     params: strict(definition.params ?? {}),
     query: definition.hasOpenQuery ? Type.Object(definition.query ?? {}) : strict(definition.query ?? {}),
     // serve.ts calls it with what the definition's schemas have accepted, and with nothing else.
   } as Endpoint;
+}
+
+function alone(together: TogetherHandler) {
+  return async (request: ApiRequest, tx: Tx): Promise<Answer> => {
+    const [given] = await together([request], tx);
+    if (!given) throw new Error('a request was given no answer');
+    if (given instanceof Problem) throw given;
+    return given;
+  };
 }
 
 type Headers = Readonly<Record<string, string>>;

@@ -5,9 +5,12 @@ import type { Scope } from '../kernel/scope.ts';
 import { type ApiRequest, endpoint, ok } from './endpoint.ts';
 import { comeAgain, notFound } from './problem.ts';
 import { media, oneOf, strict } from './schemas.ts';
+import type { Services } from './services.ts';
 
 const ASK_MS_MAX = 2_000;
 const AGAIN_MS = 1_000;
+/** Whoever asks in between hears the same: a probe is never refused, and must cost nothing. */
+const LOOK_EVERY_MS = 1_000;
 
 const StatusSchema = strict({ status: oneOf(['ok']) });
 
@@ -29,13 +32,23 @@ export const ready = endpoint({
   load: 'probe',
   responses: { 200: StatusSchema },
   problems: ['draining', 'database-away'],
-  async run({ services, scope }) {
+  async run({ services }) {
     if (services.serving.ended) throw comeAgain('draining', 'It takes no more requests.', AGAIN_MS);
-    const trouble = await troubleOf(services.database, scope);
+    const trouble = await lately(services);
     if (trouble !== undefined) throw comeAgain('database-away', trouble, AGAIN_MS);
     return ok({ status: 'ok' });
   },
 });
+
+const looks = new WeakMap<Database, { at: number; trouble: Promise<string | undefined> }>();
+
+function lately({ database, serving }: Services): Promise<string | undefined> {
+  const last = looks.get(database);
+  if (last && performance.now() - last.at < LOOK_EVERY_MS) return last.trouble;
+  const trouble = troubleOf(database, serving);
+  looks.set(database, { at: performance.now(), trouble });
+  return trouble;
+}
 
 async function troubleOf(database: Database, scope: Scope): Promise<string | undefined> {
   await using asking = scope.child('ask the database', { deadlineMs: ASK_MS_MAX });

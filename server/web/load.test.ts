@@ -28,6 +28,7 @@ test('the longer work waits for a connection, the more is refused, what recipien
 
 test('a blocked event loop is noticed when it is free again, and forgotten after a moment', async () => {
   const load = new Load({ waitMs: () => 0 });
+  load.start();
   const until_ = performance.now() + 500;
   while (performance.now() < until_);
   while (load.lagMs === 0) await new Promise((resolve) => setImmediate(resolve));

@@ -24,12 +24,17 @@ const TOLERANCES: Readonly<Record<LoadClass, Tolerance>> = {
 
 export class Load {
   readonly #database: Pick<Database, 'waitMs'>;
-  readonly #timer: NodeJS.Timeout;
-  #lookAt = performance.now() + LOOK_EVERY_MS;
+  #timer: NodeJS.Timeout | undefined;
+  #lookAt = 0;
   #lagMs = 0;
 
   constructor(database: Pick<Database, 'waitMs'>) {
     this.#database = database;
+  }
+
+  /** When the process is ready: what its start took is no load. */
+  start(): void {
+    this.#lookAt = performance.now() + LOOK_EVERY_MS;
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
   }
 

@@ -80,7 +80,7 @@ function operationOf(method: Method, path: string, endpoint: Endpoint, component
       ...headersOf(endpoint),
     ],
     ...bodyOf(endpoint, components),
-    responses: responsesOf(endpoint, components),
+    responses: responsesOf(method, endpoint, components),
   };
 }
 
@@ -149,11 +149,11 @@ function bodyOf({ body, upload }: Endpoint, components: Components): JsonObject 
   return content ? { requestBody: { required: true, content: Object.fromEntries(content) } } : {};
 }
 
-function responsesOf(endpoint: Endpoint, components: Components): JsonObject {
+function responsesOf(method: Method, endpoint: Endpoint, components: Components): JsonObject {
   const responses: JsonObject = {};
   for (const [status, schema] of Object.entries(endpoint.responses))
     responses[status] = responseOf(schema, components);
-  for (const [status, codes] of problemsOf(endpoint))
+  for (const [status, codes] of problemsOf(method, endpoint))
     responses[status] ??= {
       description: codes.join(', '),
       ...contentOf(PROBLEM_TYPE, ProblemSchema, components),
@@ -162,10 +162,10 @@ function responsesOf(endpoint: Endpoint, components: Components): JsonObject {
 }
 
 function responseOf(schema: TSchema, components: Components): JsonObject {
-  if ('contentMediaType' in schema)
+  if ('contentMediaType' in schema && 'contentSchema' in schema)
     return {
       description: 'as its media type says',
-      content: { [String(schema.contentMediaType)]: { schema: { type: 'string' } } },
+      ...contentOf(String(schema.contentMediaType), schema.contentSchema as TSchema, components),
     };
   if ('type' in schema && schema.type === 'null') return { description: 'done' };
   return { description: 'done', ...contentOf('application/json', schema, components) };
@@ -176,7 +176,7 @@ function contentOf(type: string, schema: TSchema, components: Components): JsonO
 }
 
 /** What any request may meet, and what this endpoint adds, by status. */
-function problemsOf(endpoint: Endpoint): Map<string, ProblemCode[]> {
+function problemsOf(method: Method, endpoint: Endpoint): Map<string, ProblemCode[]> {
   const { scope, idempotency, body, upload, load, params, query } = endpoint;
   const hasFields = Object.keys({ ...params.properties, ...query.properties }).length > 0;
   const codes: ProblemCode[] = [
@@ -184,9 +184,11 @@ function problemsOf(endpoint: Endpoint): Map<string, ProblemCode[]> {
     ...(body || upload || hasFields ? (['invalid-request'] as const) : []),
     ...(scope === 'public' ? [] : (['unauthenticated', 'missing-scope'] as const)),
     ...(Object.keys(params.properties).length > 0 ? (['not-found'] as const) : []),
-    ...(body || upload
-      ? (['request-timeout', 'body-too-large', 'unsupported-media-type', 'refused'] as const)
-      : []),
+    // Also of a verb that takes no body: somebody may send one.
+    ...(method === 'GET'
+      ? []
+      : (['request-timeout', 'body-too-large', 'unsupported-media-type', 'invalid-request'] as const)),
+    ...(body || upload ? (['refused'] as const) : []),
     ...(idempotency === 'required' ? (['idempotency-key-missing'] as const) : []),
     ...(idempotency === 'none'
       ? []

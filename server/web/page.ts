@@ -4,6 +4,7 @@
  */
 import Type, { type Static, type TProperties, type TSchema } from 'typebox';
 import { Check } from 'typebox/value';
+import { parseJson } from './json.ts';
 import { invalid } from './problem.ts';
 import { nullable, strict } from './schemas.ts';
 
@@ -46,7 +47,7 @@ export function readPage<const K extends TSchema>(
 
 function decode(cursor: string): unknown {
   try {
-    return JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    return parseJson(Buffer.from(cursor, 'base64url'));
   } catch {
     return undefined;
   }

@@ -125,6 +125,21 @@ export const PROBLEMS = {
     title: 'It cannot be done as asked',
     when: 'The request is well formed, and `detail` says in a sentence what stands against it.',
   },
+  'recipient-suppressed': {
+    status: 422,
+    title: 'The recipient is on the suppression list',
+    when: 'Mail to it came back for good, or was reported as spam, or somebody put it there; `detail` says which.',
+  },
+  'sender-refused': {
+    status: 422,
+    title: 'The sender may not be used',
+    when: 'Mail from this address would be refused or taken for spam; `detail` says why, and what would do.',
+  },
+  'checklist-failed': {
+    status: 422,
+    title: 'The checklist stands against sending it',
+    when: '`errors` has the items. Correct them; what is only amber may be sent with accept_warnings, what is red with force.',
+  },
   'idempotency-key-reused': {
     status: 422,
     title: 'The key belongs to another request',
@@ -168,7 +183,7 @@ export const PROBLEMS = {
   'out-of-time': {
     status: 503,
     title: 'It took longer than it may',
-    when: 'It is ours. What was begun was taken back; repeat it with the same Idempotency-Key.',
+    when: 'It is ours. Whether it was done is not always known here: repeat it with the same Idempotency-Key.',
   },
 } as const satisfies Record<string, ProblemKind>;
 
@@ -188,6 +203,10 @@ export const ProblemSchema = strict(
         strict({
           path: Type.String({ description: 'JSON pointer: /body/name, /query/limit, /headers/if-match' }),
           message: Type.String(),
+          line: Type.Optional(
+            Type.Integer({ minimum: 1, description: 'Of a text that has several: where.' }),
+          ),
+          column: Type.Optional(Type.Integer({ minimum: 1 })),
         }),
       ),
     ),
@@ -198,8 +217,15 @@ export const ProblemSchema = strict(
 
 export type ProblemDetails = Type.Static<typeof ProblemSchema>;
 
+interface FieldProblem {
+  path: string;
+  message: string;
+  line?: number;
+  column?: number;
+}
+
 interface ProblemParts {
-  errors?: { path: string; message: string }[];
+  errors?: FieldProblem[];
   headers?: Record<string, string>;
 }
 
@@ -207,7 +233,7 @@ export class Problem extends Error {
   override readonly name = 'Problem';
   readonly code: ProblemCode;
   readonly status: number;
-  readonly errors: { path: string; message: string }[] | undefined;
+  readonly errors: FieldProblem[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
   /** `detail`: a sentence for people; it may quote the request, and never the database. */

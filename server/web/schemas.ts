@@ -27,7 +27,7 @@ export const Nothing = Type.Null({ description: 'no body' });
 
 export type MediaBody = string | Buffer | Readable;
 
-/** A body that is no JSON. */
-export function media(contentType: string) {
-  return Type.Unsafe<MediaBody>({ type: 'string', contentMediaType: contentType });
+/** A body that is written as it is. `contentSchema`: of what is JSON all the same. */
+export function media(contentType: string, contentSchema: TSchema = Type.String()) {
+  return Type.Unsafe<MediaBody>({ type: 'string', contentMediaType: contentType, contentSchema });
 }

@@ -77,7 +77,8 @@ function errorsOf(validator: Validator, value: unknown, where: string): FieldErr
 
 /** Text of a URL as the values that its schema asks for; what cannot be read stays text, and the schema says so. */
 function readText(schema: TObject, fields: unknown, where: string): Record<string, unknown> {
-  const values: Record<string, unknown> = {};
+  // Without a prototype, so that a field `__proto__` is one like others.
+  const values: Record<string, unknown> = Object.create(null);
   for (const [name, text] of Object.entries(fields ?? {})) {
     for (const one of [name, text].flat()) assertStorable(String(one), where);
     const wanted = Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined;

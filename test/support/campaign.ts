@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { ensureWorkspace } from '../../server/accounts/workspaces.ts';
 import { upsertContact } from '../../server/audience/contacts.ts';
 import { changeSubscription, findOrCreateList } from '../../server/audience/lists.ts';
-import { createCampaign } from '../../server/campaigns/campaign.ts';
+import { createCampaign } from '../../server/campaigns/draft.ts';
 import type { CampaignState } from '../../server/campaigns/states.ts';
 import { type CampaignStatus, campaignStatus } from '../../server/campaigns/status.ts';
 import { runWorker } from '../../server/cli/worker.ts';

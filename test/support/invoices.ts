@@ -21,6 +21,8 @@ export const SELLER: Seller = {
   creditNoteSeries: 'CN',
 };
 
+export const TAX_FREE_SELLER: Seller = { ...SELLER, taxRateBasisPoints: 0 };
+
 export const BUYER: Buyer = {
   name: 'Zoë Łukasz & Søn A/S',
   addressLine1: 'Vej 1',

@@ -1,5 +1,6 @@
 /** Payments as a test makes them: a workspace, the sandbox provider, and requests under idempotency keys. */
-import { createHash, randomUUID } from 'node:crypto';
+import assert from 'node:assert/strict';
+import { createHash, createHmac, randomUUID } from 'node:crypto';
 import { type ChargeOrder, type PaymentRequest, pay } from '../../server/billing/charge.ts';
 import type { Payment } from '../../server/billing/payment.ts';
 import type { Billing } from '../../server/billing/phases.ts';
@@ -17,7 +18,7 @@ import { createLog } from '../../server/kernel/log.ts';
 import { Scope } from '../../server/kernel/scope.ts';
 import { type Sql, sql } from '../../server/kernel/sql.ts';
 import type { PaymentSandbox } from '../../server/sandbox/payments/payments.ts';
-import { BUYER } from './invoices.ts';
+import { BUYER, TAX_FREE_SELLER } from './invoices.ts';
 
 export type TestBilling = Billing & { prices: ReturnType<typeof readPrices> };
 
@@ -54,8 +55,14 @@ function respond({ id, state, failure, invoiceId, decidedAt }: Payment): StoredR
   return { status: state === 'succeeded' ? 201 : 402, headers: {}, body };
 }
 
+/** A seller who charges no tax is there afterwards, unless somebody sells already. */
 export async function newWorkspace(database: Database): Promise<string> {
   const workspaceId = newId();
+  await database.withSystem((tx) =>
+    tx.query(
+      sql`INSERT INTO seller (details) VALUES (${JSON.stringify(TAX_FREE_SELLER)}) ON CONFLICT DO NOTHING`,
+    ),
+  );
   await database.withWorkspace(workspaceId, (tx) =>
     tx.query(sql`INSERT INTO workspace (workspace_id, name) VALUES (${workspaceId}, 'test')`),
   );
@@ -149,4 +156,26 @@ export function backdate(client: TestClient, id: string, hours: number): Promise
   return client.rows(
     sql`UPDATE payment SET created_at = created_at - ${hours} * interval '1 h' WHERE id = ${id}`,
   );
+}
+
+/** The payment, where there is one. */
+export function paid(heard: Heard): Payment {
+  assert.ok(
+    heard.kind === 'payment',
+    JSON.stringify(heard, (_, value) => (typeof value === 'bigint' ? String(value) : value)),
+  );
+  return heard.payment;
+}
+
+let events = 0;
+
+/** What the provider would post about that object. */
+export function eventOf(type: string, object: Record<string, unknown>): Buffer {
+  events += 1;
+  return Buffer.from(JSON.stringify({ id: `evt_test_${events}`, object: 'event', type, data: { object } }));
+}
+
+export function signed(body: Buffer, secret = 'whsec_sandbox', at = Math.floor(Date.now() / 1_000)): string {
+  const mac = createHmac('sha256', secret).update(`${at}.`).update(body).digest('hex');
+  return `t=${at},v1=${mac}`;
 }

@@ -6,23 +6,26 @@ type Schemas = Readonly<Record<string, JsonSchema>>;
 
 const STRING_LENGTH_MAX = 30;
 
-/** `named`: what `#/components/schemas/NAME` stands for. */
-export function fitting(schema: JsonSchema, named: Schemas): Arbitrary<unknown> {
+/** Texts that mean something under such a name of a field, whatever its schema says of their form. */
+export type Hints = Readonly<Record<string, readonly unknown[]>>;
+
+/** `named`: what `#/components/schemas/NAME` stands for. Most fields that have a hint take it. */
+export function fitting(schema: JsonSchema, named: Schemas, hints: Hints = {}): Arbitrary<unknown> {
   const { $ref, anyOf, enum: words, type } = schema;
-  if (typeof $ref === 'string') return fitting(named[$ref.split('/').at(-1) ?? ''] ?? {}, named);
-  if (Array.isArray(anyOf)) return fc.oneof(...anyOf.map((one: JsonSchema) => fitting(one, named)));
+  if (typeof $ref === 'string') return fitting(named[$ref.split('/').at(-1) ?? ''] ?? {}, named, hints);
+  if (Array.isArray(anyOf)) return fc.oneof(...anyOf.map((one: JsonSchema) => fitting(one, named, hints)));
   if (Array.isArray(words)) return fc.constantFrom(...words);
   if ('const' in schema) return fc.constant(schema.const);
   switch (type) {
     case 'object':
-      return objects(schema, named);
+      return objects(schema, named, hints);
     case 'array': {
       const {
         items = {},
         minItems = 0,
         maxItems = 5,
       } = schema as { items?: JsonSchema; minItems?: number; maxItems?: number };
-      return fc.array(fitting(items, named), {
+      return fc.array(fitting(items, named, hints), {
         minLength: minItems,
         maxLength: Math.min(maxItems, minItems + 5),
       });
@@ -41,7 +44,7 @@ export function fitting(schema: JsonSchema, named: Schemas): Arbitrary<unknown> 
   return fc.jsonValue({ maxDepth: 2 });
 }
 
-function objects(schema: JsonSchema, named: Schemas): Arbitrary<unknown> {
+function objects(schema: JsonSchema, named: Schemas, hints: Hints): Arbitrary<unknown> {
   const {
     properties = {},
     required = [],
@@ -53,8 +56,15 @@ function objects(schema: JsonSchema, named: Schemas): Arbitrary<unknown> {
   };
   const [values] = Object.values(patternProperties ?? {});
   if (values)
-    return fc.dictionary(fc.stringMatching(/^[a-z_]{1,10}$/), fitting(values, named), { maxKeys: 4 });
-  const fields = Object.entries(properties).map(([name, field]) => [name, fitting(field, named)] as const);
+    return fc.dictionary(fc.stringMatching(/^[a-z_]{1,10}$/), fitting(values, named, hints), { maxKeys: 4 });
+  const fields = Object.entries(properties).map(([name, field]) => {
+    const any = fitting(field, named, hints);
+    const hinted = hints[name];
+    const arbitrary = hinted
+      ? fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...hinted) }, { weight: 1, arbitrary: any })
+      : any;
+    return [name, arbitrary] as const;
+  });
   return fc.record(Object.fromEntries(fields), { requiredKeys: required });
 }
 
@@ -75,6 +85,10 @@ function strings(schema: JsonSchema): Arbitrary<string> {
       return fc.emailAddress();
     case 'uri':
       return fc.webUrl();
+    case 'date':
+      return fc
+        .date({ noInvalidDate: true, min: new Date(0), max: new Date(4e12) })
+        .map((date) => date.toISOString().slice(0, 10));
     case 'date-time':
       return fc
         .date({ noInvalidDate: true, min: new Date(0), max: new Date(4e12) })

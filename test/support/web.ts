@@ -79,9 +79,10 @@ export class TestWeb {
       headers: { ...key?.headers, ...(isJson ? { 'content-type': 'application/json' } : {}), ...headers },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       ...(signal ? { signal } : {}),
+      redirect: 'manual',
     });
     const bytes = Buffer.from(await response.arrayBuffer());
-    const hasJson = /json$/.test(response.headers.get('content-type') ?? '') && bytes.length > 0;
+    const hasJson = /[/+]json$/.test(response.headers.get('content-type') ?? '') && bytes.length > 0;
     const json = hasJson ? JSON.parse(bytes.toString()) : undefined;
     return { status: response.status, headers: response.headers, bytes, json };
   }
