@@ -11,7 +11,7 @@ import type { Step, StepResult } from './steps/step.ts';
 import { tests } from './steps/tests.ts';
 
 /** Tests that stand beside what they test. */
-const PARTS = '{server,test/support,scripts,bench}/**/*.test.ts';
+const PARTS = '{client,server,test/support,scripts,bench}/**/*.test.ts';
 const COLORS = process.stdout.isTTY ? 'force' : 'off';
 
 const STEPS: Step[] = [
@@ -24,7 +24,7 @@ const STEPS: Step[] = [
   { name: 'checks', run: () => tests(files('test/checks/**/*.test.ts')) },
   { name: 'unit and integration', run: () => onOneServer(files(PARTS)) },
   { name: 'integration through PgBouncer', run: throughPgbouncer },
-  { name: 'whole system', run: () => onOneServer(files('test/{system,crash}/**/*.test.ts')) },
+  { name: 'whole system', run: () => onOneServer(files('test/{system,crash,charges}/**/*.test.ts')) },
 ];
 
 process.chdir(join(import.meta.dirname, '..'));

@@ -7,8 +7,9 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import type { ImportReport } from '../audience/import.ts';
-import { cancelCampaign, createCampaign, sendCampaign } from '../campaigns/campaign.ts';
-import { type CampaignKey, listCampaigns } from '../campaigns/queries.ts';
+import { cancelCampaign, sendCampaign } from '../campaigns/campaign.ts';
+import { createCampaign } from '../campaigns/draft.ts';
+import { type CampaignKey, campaignPage } from '../campaigns/queries.ts';
 import { CAMPAIGN_MOVES } from '../campaigns/states.ts';
 import type { CampaignStatus } from '../campaigns/status.ts';
 import type { Database } from '../kernel/database.ts';
@@ -156,7 +157,7 @@ function sayImported({ created, unchanged, updated }: ImportReport): string {
 /** A demo that was interrupted would go on beside this one, and the books would be of both. */
 async function cancelEarlier({ workspaceId, out }: Cli, database: Database): Promise<void> {
   const campaigns = await database.withWorkspace(workspaceId, (tx) =>
-    listCampaigns(tx, workspaceId, EARLIER_MAX),
+    campaignPage(tx, workspaceId, null, EARLIER_MAX),
   );
   for (const { id, name, state } of campaigns)
     if (name === CAMPAIGN_NAME && CAMPAIGN_MOVES[state].length > 0 && state !== 'failed') {

@@ -2,9 +2,8 @@
 import type { Database } from '../kernel/database.ts';
 import { pendingMigrations } from '../kernel/migrate.ts';
 import { Scope } from '../kernel/scope.ts';
-import { openConnection } from '../smtp/connection.ts';
-import type { OpenFailed } from '../smtp/session.ts';
-import { parseSmtpUrl, type RelayOptions } from '../smtp/url.ts';
+import { placeOf, tryRelay } from '../senders/try-relay.ts';
+import { parseSmtpUrl } from '../smtp/url.ts';
 import { plural } from './output.ts';
 import { campRoles, type RoleFact, type ServerFacts, serverFacts } from './queries.ts';
 
@@ -108,29 +107,11 @@ function checkRoles({ user, userBypassesRls }: ServerFacts, roles: RoleFact[]): 
 export async function checkRelay(smtpUrl: string, heloName: string, waitMs = RELAY_MS_MAX): Promise<Finding> {
   const relay = parseSmtpUrl(smtpUrl);
   await using scope = Scope.root('doctor', { deadlineMs: waitMs });
-  const opened = await openConnection(scope, { ...relay, heloName });
-  const place = `${relay.host}:${relay.port}`;
-  if (opened.kind === 'failed')
-    return finding(
-      'Relay',
-      'fail',
-      `${place}: ${failureOf(opened, relay, scope.ended)}: correct SMTP_URL, or mend the way there.`,
-    );
-  opened.connection.quit();
-  return finding('Relay', 'ok', `${place} answers${relay.credentials ? ' and lets us log in' : ''}`);
-}
-
-/** Half a sentence. */
-export function failureOf(
-  { phase, reply, error }: OpenFailed,
-  relay: RelayOptions,
-  outOfTime: boolean,
-): string {
-  if (outOfTime) return `no answer in time (${phase})`;
-  if (reply) return `${phase} was answered with "${reply.code} ${reply.text}"`;
-  if (error?.includes('ECONNREFUSED')) return 'nothing listens there';
-  if (error?.includes('ENOTFOUND')) return `the host ${relay.host} is not known`;
-  return `${phase} failed (${error ?? 'no answer'})`;
+  const tried = await tryRelay(scope, relay, heloName);
+  const place = placeOf(relay);
+  return tried.kind === 'failed'
+    ? finding('Relay', 'fail', `${place}: ${tried.failure}: correct SMTP_URL, or mend the way there.`)
+    : finding('Relay', 'ok', `${place} answers${tried.loggedIn ? ' and lets us log in' : ''}`);
 }
 
 export function checkPublicUrl(publicUrl: string): Finding {

@@ -98,6 +98,19 @@ function selectorOf(ended: Ended): string | undefined {
   return recordsOf(ended)[0]?.name.split('.')[0];
 }
 
+test('a key that does not sign yet is retired, and a domain is removed with what is left', async () => {
+  const [first] = recordsOf(await domain('add', 'gone.example', '--json'));
+  const selector = first?.name.split('.')[0] ?? '';
+  const only = await domain('retire', 'gone.example', selector);
+  assert.equal(only.code, EXIT.usage);
+  assert.match(only.stderr, /is the only key of gone\.example: make another one first/);
+  await domain('add', 'gone.example', '--ed25519');
+  assert.equal((await domain('retire', 'gone.example', selector)).code, EXIT.ok);
+  const removed = await domain('remove', 'Gone.example', '--json');
+  assert.deepEqual([removed.code, removed.json], [EXIT.ok, { domain: 'gone.example', removed: true }]);
+  assert.equal((await domain('remove', 'gone.example')).code, EXIT.usage);
+});
+
 test('--resolver is asked instead of CAMP_RESOLVER', async () => {
   await using other = await scriptedDns({ 'apart.example': { TXT: ['v=spf1 -all'] } });
   const added = await domain('add', 'apart.example', '--ed25519', '--resolver', other.server, '--json');

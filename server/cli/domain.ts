@@ -1,25 +1,27 @@
 /** `camp domain …`: the domains that a workspace sends as, and what stands in the DNS about them. */
 import type { Command } from 'commander';
-import type { Database } from '../kernel/database.ts';
 import { Scope } from '../kernel/scope.ts';
-import { loadSecrets } from '../kernel/secrets.ts';
 import type { CheckedRecord } from '../senders/dns-records.ts';
 import { readDomain } from '../senders/domain-names.ts';
 import {
   addDomain,
   checkDomain,
   type DomainCheck,
-  listDomains,
+  domainPage,
+  removeDomain,
+  retireKey,
   rotateDomain,
   type SendingDomain,
 } from '../senders/domains.ts';
 import { describeInstallation } from '../senders/installation.ts';
+import { createResolver } from '../smtp/resolver.ts';
 import { type Cli, run } from './cli.ts';
 import { usageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { withDatabase } from './open-database.ts';
+import { inWorkspace, withDatabase } from './open-database.ts';
 import { plural, styled, table } from './output.ts';
-import { createResolver } from './resolver.ts';
+
+const ALL = 1_000_000;
 
 export function domainCommand(program: Command): void {
   const domain = program.command('domain').description('the domains that the workspace sends as');
@@ -33,6 +35,14 @@ export function domainCommand(program: Command): void {
   askingDns(domain.command('rotate <domain>'))
     .description('make a new DKIM key, which takes over once its record is in the DNS')
     .action(run(rotate));
+  domain
+    .command('retire <domain> <selector>')
+    .description('a DKIM key that another one took over from, or that does not sign yet')
+    .action(run(retire));
+  domain
+    .command('remove <domain>')
+    .description('forget it and its keys, unless a campaign that is not over sends as it')
+    .action(run(remove));
   domain.command('list').description('all of them, with their keys').action(run(list));
 }
 
@@ -42,30 +52,40 @@ function askingDns(command: Command): Command {
 
 async function add(cli: Cli, text: string, { ed25519 }: { ed25519?: true }): Promise<ExitCode> {
   const algorithms = ['rsa-sha256', ...(ed25519 ? ['ed25519-sha256' as const] : [])] as const;
-  await withDatabase(cli, async (database) => {
-    const secrets = await loadSecrets(database, cli.config.secret);
-    const domain = await addDomain(database, secrets, cli.workspaceId, text, algorithms);
-    await show(cli, database, domain);
-  });
+  const { workspaceId } = cli;
+  const domain = await inWorkspace(cli, (tx, secrets) =>
+    addDomain(tx, secrets, workspaceId, text, algorithms),
+  );
+  await show(cli, domain);
   return EXIT.ok;
 }
 
 async function rotate(cli: Cli, text: string): Promise<ExitCode> {
-  await withDatabase(cli, async (database) => {
-    const secrets = await loadSecrets(database, cli.config.secret);
-    await show(cli, database, await rotateDomain(database, secrets, cli.workspaceId, text));
-  });
+  await show(cli, await inWorkspace(cli, (tx, secrets) => rotateDomain(tx, secrets, cli.workspaceId, text)));
+  return EXIT.ok;
+}
+
+async function retire(cli: Cli, text: string, selector: string): Promise<ExitCode> {
+  const domain = await inWorkspace(cli, (tx) => retireKey(tx, cli.workspaceId, text, selector));
+  cli.out.say(`The key ${selector} signs nothing any more. Leave its record in the DNS for a week.`);
+  cli.out.result({ domain, selector, retired: true });
+  return EXIT.ok;
+}
+
+async function remove(cli: Cli, text: string): Promise<ExitCode> {
+  const domain = await inWorkspace(cli, (tx) => removeDomain(tx, cli.workspaceId, text));
+  cli.out.say(`The domain ${domain} is gone, with its keys. Leave their records in the DNS for a week.`);
+  cli.out.result({ domain, removed: true });
   return EXIT.ok;
 }
 
 async function check(cli: Cli, text: string): Promise<ExitCode> {
-  const domain = readDomain(text);
-  const ok = await withDatabase(cli, (database) => show(cli, database, domain));
+  const ok = await show(cli, readDomain(text));
   return ok ? EXIT.ok : EXIT.failed;
 }
 
 async function list(cli: Cli): Promise<ExitCode> {
-  const domains = await withDatabase(cli, (database) => listDomains(database, cli.workspaceId));
+  const domains = await inWorkspace(cli, (tx) => domainPage(tx, cli.workspaceId, null, ALL));
   if (domains.length === 0) cli.out.say('There is no sending domain yet: add one with `camp domain add`.');
   else cli.out.say(table(domains.flatMap(keyRows), ''));
   cli.out.result({ domains: domains.map(({ domain, keys }) => ({ domain, keys: keys.map(keyJson) })) });
@@ -87,12 +107,14 @@ function keyJson({ selector, algorithm, state, createdAt }: SendingDomain['keys'
 }
 
 /** Looks, and prints what there is and what there should be; true when nothing is amiss. */
-async function show(cli: Cli, database: Database, domain: string): Promise<boolean> {
+async function show(cli: Cli, domain: string): Promise<boolean> {
   await using scope = Scope.root('domain check');
   const { workspaceId, config } = cli;
   const resolver = createResolver(config);
-  const installation = await describeInstallation(database, config);
-  const found = await checkDomain({ scope, resolver, database, workspaceId, installation }, domain);
+  const found = await withDatabase(cli, async (database) => {
+    const installation = await describeInstallation(database, config);
+    return checkDomain({ scope, resolver, database, workspaceId, installation }, domain);
+  });
   if (found.kind === 'not-added')
     throw usageError(`${domain} was not added yet: run \`camp domain add ${domain}\`.`);
   const ok = found.records.every(({ verdict }) => verdict === 'ok');

@@ -7,6 +7,9 @@
 
 import { AccountRefused } from '../accounts/refused.ts';
 import { ImportRefused } from '../audience/import-refused.ts';
+import { AudienceRefused } from '../audience/refused.ts';
+import { SegmentRefused } from '../audience/segment-rules.ts';
+import { PaymentRefused } from '../billing/charge.ts';
 import { SellerRefused } from '../billing/seller.ts';
 import { CampaignUnsendable } from '../campaigns/draft-check.ts';
 import { CampaignRefused } from '../campaigns/refused.ts';
@@ -52,13 +55,16 @@ const SENTENCES: [type: new (...parameters: never[]) => Error, exitCode: ExitCod
   [ConfigError, EXIT.usage],
   [SmtpUrlError, EXIT.usage],
   [AccountRefused, EXIT.usage],
+  [AudienceRefused, EXIT.usage],
   [CampaignRefused, EXIT.usage],
   [CampaignUnsendable, EXIT.usage],
   [ImportRefused, EXIT.usage],
   [DomainRefused, EXIT.usage],
+  [PaymentRefused, EXIT.usage],
   [RouteRefused, EXIT.usage],
   [SellerRefused, EXIT.usage],
   [SealBroken, EXIT.usage],
+  [SegmentRefused, EXIT.usage],
   [TemplateError, EXIT.usage],
 
   [SenderError, EXIT.usage],

@@ -8,6 +8,7 @@ import { Database } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { createLog } from '../kernel/log.ts';
 import { Scope } from '../kernel/scope.ts';
+import { sql } from '../kernel/sql.ts';
 
 const { url, drop } = await createTestDatabase();
 after(drop);
@@ -90,4 +91,21 @@ test('what was learned is still told when nobody sends any more, and scripts get
   const [{ limit: which, rule: id, reply, since, until }] = reasons;
   assert.deepEqual([which, id, reply], ['connections', 'g', '421 4.7.28 unusual rate of mail']);
   assert.equal(Math.round((Date.parse(until) - Date.parse(since)) / 1_000), 3_600);
+});
+
+test('what is shut is opened by whoever says so, and what is open is not', async () => {
+  const database = new Database(url);
+  const learned = {
+    suspension: { rule: 'b', reply: '554 blocked', sinceMs: 0, untilMs: Date.now() + 3_600_000 },
+  };
+  await database.withSystem((tx) =>
+    tx.query(sql`INSERT INTO shape (source, target, connections, messages_per_connection, learned)
+      VALUES ('', 'site mx.acme.example', 5, 50, ${JSON.stringify(learned)})`),
+  );
+  await database.close();
+  const resume = () => camp(['limits', 'resume', 'site mx.acme.example', '--json'], { DATABASE_URL: url });
+  assert.deepEqual((await resume()).json, { source: '', target: 'site mx.acme.example', resumed: true });
+  const again = await resume();
+  assert.equal(again.code, 2);
+  assert.match(again.stderr, /Nothing stands in the way to "site mx\.acme\.example"/);
 });

@@ -1,17 +1,34 @@
 /** `camp limits`: how much each mailbox provider takes from us now, who sends it, and why it is not more. */
 import type { Command } from 'commander';
-import { type LimitReport, limitsInForce } from '../delivery/limits-report.ts';
+import { type LimitReport, limitsInForce, resumeTarget } from '../delivery/limits-report.ts';
 import type { Limits } from '../smtp/providers.ts';
 import { type Cli, run } from './cli.ts';
+import { usageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { withDatabase } from './open-database.ts';
 import { count, plural, styled } from './output.ts';
 
 export function limitsCommand(program: Command): void {
-  program
+  const limits = program
     .command('limits')
-    .description('how much each mailbox provider and site is sent at a time, by whom, and why it is not more')
+    .description('how much each mailbox provider and site is sent at a time');
+  limits
+    .command('show', { isDefault: true })
+    .description('of all that are in use: how much, by whom, and why it is not more')
     .action(run(showLimits));
+  limits
+    .command('resume <target>')
+    .description('let messages go again to a target that is shut, such as "provider google"')
+    .option('--source <address>', "the source address that it is shut for; the machine's own unless told", '')
+    .action(run(resume));
+}
+
+async function resume(cli: Cli, target: string, { source }: { source: string }): Promise<ExitCode> {
+  const resumed = await withDatabase(cli, (database) => resumeTarget(database, { source, target }));
+  if (!resumed) throw usageError(`Nothing stands in the way to "${target}": see \`camp limits\`.`);
+  cli.out.say(`Messages go to ${target} again.`);
+  cli.out.result({ source, target, resumed });
+  return EXIT.ok;
 }
 
 async function showLimits(cli: Cli): Promise<ExitCode> {

@@ -6,10 +6,11 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureWorkspace } from '../accounts/workspaces.ts';
-import { Database } from '../kernel/database.ts';
+import { Database, type Tx } from '../kernel/database.ts';
 import { startEmbeddedPostgres } from '../kernel/embedded-postgres.ts';
 import { isAlive } from '../kernel/embedded-postgres-postmaster.ts';
 import { migrate, pendingMigrations } from '../kernel/migrate.ts';
+import { loadSecrets, type Secrets } from '../kernel/secrets.ts';
 import type { Cli } from './cli.ts';
 import { dataFolder, postgresFolder } from './data-folder.ts';
 import { unavailable, usageError } from './errors.ts';
@@ -39,6 +40,14 @@ export async function withDatabase<T>(cli: Cli, work: (database: Database) => Pr
   } finally {
     await open.close();
   }
+}
+
+/** One transaction of the command's workspace. */
+export function inWorkspace<T>(cli: Cli, work: (tx: Tx, secrets: Secrets) => Promise<T>): Promise<T> {
+  return withDatabase(cli, async (database) => {
+    const secrets = await loadSecrets(database, cli.config.secret);
+    return database.withWorkspace(cli.workspaceId, (tx) => work(tx, secrets));
+  });
 }
 
 /** `create`: make the built-in one when it is not there yet. */

@@ -4,6 +4,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { auditCommand } from './audit.ts';
 import { campaignCommand } from './campaign.ts';
 import type { GlobalOptions } from './cli.ts';
+import { contactCommand } from './contact.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { domainCommand } from './domain.ts';
@@ -12,15 +13,20 @@ import { EXIT, EXIT_MEANINGS } from './exit-codes.ts';
 import { importCommand } from './import.ts';
 import { keyCommand } from './key.ts';
 import { limitsCommand } from './limits.ts';
+import { messageCommand } from './message.ts';
 import { migrateCommand } from './migrate.ts';
 import { createOutput } from './output.ts';
+import { passwordLinkCommand } from './password-link.ts';
+import { paymentCommand } from './payment.ts';
 import { relayCommand } from './relay.ts';
 import { repliesCommand } from './replies.ts';
 import { routeCommand } from './route.ts';
+import { segmentCommand } from './segment.ts';
 import { sellerCommand } from './seller.ts';
 import { sourceCommand } from './source.ts';
 import { ssoCommand } from './sso.ts';
 import { startCommand } from './start.ts';
+import { suppressionCommand } from './suppression.ts';
 import { templateCommand } from './template.ts';
 import { webCommand } from './web.ts';
 import { workerCommand } from './worker-command.ts';
@@ -32,8 +38,12 @@ const COMMANDS = [
   webCommand,
   migrateCommand,
   importCommand,
+  contactCommand,
+  segmentCommand,
+  suppressionCommand,
   templateCommand,
   campaignCommand,
+  messageCommand,
   domainCommand,
   relayCommand,
   routeCommand,
@@ -42,8 +52,10 @@ const COMMANDS = [
   limitsCommand,
   keyCommand,
   ssoCommand,
+  passwordLinkCommand,
   auditCommand,
   sellerCommand,
+  paymentCommand,
   doctorCommand,
 ];
 

@@ -2,20 +2,17 @@
 import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { Scope } from '../kernel/scope.ts';
-import { loadSecrets } from '../kernel/secrets.ts';
-import { addRelay, listRelays, type Relay, removeRelay } from '../senders/relays.ts';
+import { type Relay, relayPage, removeRelay, saveRelay } from '../senders/relays.ts';
 import { environmentRoute } from '../senders/routes.ts';
-import { openConnection } from '../smtp/connection.ts';
-import type { Offers } from '../smtp/offers.ts';
-import type { RelayOptions } from '../smtp/url.ts';
+import { placeOf, tryRelay } from '../senders/try-relay.ts';
 import { type Cli, run } from './cli.ts';
-import { failureOf } from './doctor-checks.ts';
 import { usageError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { withDatabase } from './open-database.ts';
+import { inWorkspace } from './open-database.ts';
 import { table } from './output.ts';
 
 const TEST_MS_MAX = 20_000;
+const ALL = 1_000_000;
 
 export function relayCommand(program: Command): void {
   const relay = program.command('relay').description('the SMTP servers that the workspace hands its mail to');
@@ -33,8 +30,8 @@ export function relayCommand(program: Command): void {
 
 async function add(cli: Cli, name: string, urlOrDash: string): Promise<ExitCode> {
   const url = urlOrDash === '-' ? (await readAll(process.stdin)).trim() : urlOrDash;
-  const isNew = await withDatabase(cli, async (database) =>
-    addRelay(database, await loadSecrets(database, cli.config.secret), cli.workspaceId, { name, url }),
+  const isNew = await inWorkspace(cli, (tx, secrets) =>
+    saveRelay(tx, secrets, cli.workspaceId, { name, url, trusted: true }),
   );
   cli.out.say(
     `The relay ${name} ${isNew ? 'is there' : 'has another URL'} now. A route uses it: \`camp route set "*" relay:${name}\`.`,
@@ -52,7 +49,7 @@ async function list(cli: Cli): Promise<ExitCode> {
 }
 
 async function remove(cli: Cli, name: string): Promise<ExitCode> {
-  await withDatabase(cli, (database) => removeRelay(database, cli.workspaceId, name));
+  await inWorkspace(cli, (tx) => removeRelay(tx, cli.workspaceId, name));
   cli.out.say(`The relay ${name} is gone.`);
   cli.out.result({ name, removed: true });
   return EXIT.ok;
@@ -64,30 +61,24 @@ async function testRelay(cli: Cli, name: string): Promise<ExitCode> {
   if (relay.kind === 'sealed') throw usageError(`The relay ${name} cannot be used: ${relay.error}`);
   const { options } = relay;
   await using scope = Scope.root('relay test', { deadlineMs: TEST_MS_MAX });
-  const opened = await openConnection(scope, { ...options, heloName: cli.config.heloName });
-  if (opened.kind === 'failed') {
-    const failure = failureOf(opened, options, scope.ended);
+  const tried = await tryRelay(scope, options, cli.config.heloName);
+  if (tried.kind === 'failed') {
+    const { phase, failure } = tried;
     cli.out.say(`${placeOf(options)}: ${failure}.`);
-    cli.out.result({ name, ok: false, phase: opened.phase, failure });
+    cli.out.result({ name, ok: false, phase, failure });
     return EXIT.failed;
   }
-  const { offers } = opened.connection;
-  opened.connection.quit();
-  const loggedIn = options.credentials ? ` and lets us log in as ${options.credentials.user}` : '';
-  cli.out.say(
-    `${placeOf(options)} answers${loggedIn}. It offers ${offered(offers).join(', ') || 'nothing'}.`,
-  );
-  cli.out.result({ name, ok: true, loggedIn: options.credentials !== null, offers: offered(offers) });
+  const { loggedIn, offers } = tried;
+  const asWhom = options.credentials ? ` and lets us log in as ${options.credentials.user}` : '';
+  cli.out.say(`${placeOf(options)} answers${asWhom}. It offers ${offers.join(', ') || 'nothing'}.`);
+  cli.out.result({ name, ok: true, loggedIn, offers });
   return EXIT.ok;
 }
 
 /** With the one of SMTP_URL. */
 async function allRelays(cli: Cli): Promise<Relay[]> {
   const ofEnvironment = environmentRoute(cli.config);
-  const stored = await withDatabase(cli, async (database) => {
-    const secrets = await loadSecrets(database, cli.config.secret);
-    return database.withWorkspace(cli.workspaceId, (tx) => listRelays(tx, secrets, cli.workspaceId));
-  });
+  const stored = await inWorkspace(cli, (tx, secrets) => relayPage(tx, secrets, cli.workspaceId, null, ALL));
   return ofEnvironment?.kind === 'relay' ? [...stored, ofEnvironment] : stored;
 }
 
@@ -102,18 +93,4 @@ function jsonOf(relay: Relay): Record<string, unknown> {
   if (relay.kind === 'sealed') return { name, error: relay.error };
   const { host, port, tls, verify, credentials } = relay.options;
   return { name, host, port, tls, verify, user: credentials?.user ?? null };
-}
-
-function placeOf({ host, port }: RelayOptions): string {
-  return `${host}:${port}`;
-}
-
-function offered({ pipelining, eightBitMime, starttls, auth, messageBytesMax }: Offers): string[] {
-  return [
-    ...(pipelining ? ['PIPELINING'] : []),
-    ...(eightBitMime ? ['8BITMIME'] : []),
-    ...(starttls ? ['STARTTLS'] : []),
-    ...(Number.isFinite(messageBytesMax) ? [`SIZE ${messageBytesMax}`] : []),
-    ...(auth.length > 0 ? [`AUTH ${auth.join(' ')}`] : []),
-  ];
 }

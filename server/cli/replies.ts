@@ -1,9 +1,9 @@
 /** `camp replies …`: what a server's answer means to Camp, what nobody knows the meaning of, and history judged anew. */
 import type { Command } from 'commander';
+import { explanationOf } from '../outcomes/explanation.ts';
 import { rerunReplies, type Undone } from '../outcomes/rerun.ts';
-import { SUPPRESS_AFTER, troubleOf } from '../outcomes/trouble.ts';
 import { unclassifiedReplies } from '../outcomes/unclassified.ts';
-import { type Classification, PHASES } from '../smtp/classification.ts';
+import { PHASES } from '../smtp/classification.ts';
 import { classify } from '../smtp/replies.ts';
 import { readReply } from '../smtp/reply.ts';
 import { readChoice, readTime } from './arguments.ts';
@@ -49,23 +49,6 @@ async function explain(cli: Cli, text: string, flags: { phase: string; mx?: stri
   cli.out.say(table(Object.entries(explanation).map(([name, value]) => [name, inWords(value)])));
   cli.out.result({ ...explanation, phase, mx: flags.mx ?? null });
   return EXIT.ok;
-}
-
-/** The action as a word, times in seconds, and how often it must happen before the address is suppressed. */
-function explanationOf(found: Classification) {
-  const { class: kind, fault, duration, action, waitMs, rule, source } = found;
-  const trouble = troubleOf(found);
-  return {
-    class: kind,
-    fault,
-    duration,
-    action: action.kind,
-    action_seconds: 'forMs' in action ? action.forMs / 1_000 : null,
-    wait_seconds: waitMs === null ? null : waitMs / 1_000,
-    suppress_after: trouble && SUPPRESS_AFTER[trouble],
-    rule,
-    source,
-  };
 }
 
 function inWords(value: ReturnType<typeof explanationOf>[keyof ReturnType<typeof explanationOf>]): string {

@@ -1,6 +1,5 @@
 /** `camp route …`: how the mail of a sending domain gets out. */
 import type { Command } from 'commander';
-import { loadSecrets } from '../kernel/secrets.ts';
 import { readDomain } from '../senders/domain-names.ts';
 import { allSendingRoutes } from '../senders/queries-routes.ts';
 import {
@@ -13,7 +12,7 @@ import {
 } from '../senders/routes.ts';
 import { type Cli, run } from './cli.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { withDatabase } from './open-database.ts';
+import { inWorkspace } from './open-database.ts';
 import { table } from './output.ts';
 
 const HELP = `
@@ -45,10 +44,9 @@ export function routeCommand(program: Command): void {
 
 async function set(cli: Cli, domain: string, words: string[]): Promise<ExitCode> {
   const fallback = environmentRoute(cli.config);
-  const route = await withDatabase(cli, async (database) => {
-    const secrets = await loadSecrets(database, cli.config.secret);
-    return setRoute(database, secrets, cli.workspaceId, { domain, route: words.join(' '), fallback });
-  });
+  const { route } = await inWorkspace(cli, (tx, secrets) =>
+    setRoute(tx, secrets, cli.workspaceId, { domain, route: words.join(' '), fallback }),
+  );
   cli.out.say(`${domain}: ${route}`);
   cli.out.result({ domain, route });
   return EXIT.ok;
@@ -59,9 +57,7 @@ function show(cli: Cli, domain: string | undefined): Promise<ExitCode> {
 }
 
 async function showAll(cli: Cli): Promise<ExitCode> {
-  const routes = await withDatabase(cli, (database) =>
-    database.withWorkspace(cli.workspaceId, (tx) => allSendingRoutes(tx, cli.workspaceId)),
-  );
+  const routes = await inWorkspace(cli, (tx) => allSendingRoutes(tx, cli.workspaceId));
   const fallback = environmentRoute(cli.config);
   const otherwise = fallback && (fallback.kind === 'relay' ? 'relay:relay' : 'direct');
   const rows = routes.map(({ domain, route }) => [domain, route]);
@@ -74,12 +70,9 @@ async function showAll(cli: Cli): Promise<ExitCode> {
 
 async function showPlan(cli: Cli, domain: string): Promise<ExitCode> {
   const fallback = environmentRoute(cli.config);
-  const plan = await withDatabase(cli, async (database) => {
-    const secrets = await loadSecrets(database, cli.config.secret);
-    return database.withWorkspace(cli.workspaceId, (tx) =>
-      routePlanOf(tx, secrets, cli.workspaceId, domain, fallback),
-    );
-  });
+  const plan = await inWorkspace(cli, (tx, secrets) =>
+    routePlanOf(tx, secrets, cli.workspaceId, domain, fallback),
+  );
   const rows = plan.levels.flatMap((level, index) =>
     level.map((route) => [`level ${index + 1}`, ...describe(route)]),
   );
@@ -90,7 +83,7 @@ async function showPlan(cli: Cli, domain: string): Promise<ExitCode> {
 }
 
 async function remove(cli: Cli, domain: string): Promise<ExitCode> {
-  await withDatabase(cli, (database) => removeRoute(database, cli.workspaceId, domain));
+  await inWorkspace(cli, (tx) => removeRoute(tx, cli.workspaceId, domain));
   cli.out.say(`${domain} has no route of its own now.`);
   cli.out.result({ domain, removed: true });
   return EXIT.ok;

@@ -3,11 +3,11 @@ import type { Command } from 'commander';
 import { Scope } from '../kernel/scope.ts';
 import { checkSource } from '../senders/source-check.ts';
 import { findSource, usableHere } from '../senders/sources.ts';
+import { createResolver } from '../smtp/resolver.ts';
 import { type Cli, run } from './cli.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { withDatabase } from './open-database.ts';
 import { table } from './output.ts';
-import { createResolver } from './resolver.ts';
 
 const CHECK_MS_MAX = 30_000;
 

@@ -31,7 +31,7 @@ async function start(cli: Cli, flags: { workers: string }): Promise<ExitCode> {
   cli.out.say(`${styled(cli.out, 'bold', 'Camp')}\n`);
   const parts = await startParts(cli, { workers, web: true, scope });
   sayWhatNext(cli, parts);
-  await sayFirstRunLink(cli, parts.open.database);
+  if (parts.webUrl !== undefined) await sayFirstRunLink(cli, parts.open.database, parts.webUrl);
   await new Promise<void>((resolve) => scope.onEnd(() => resolve()));
   await parts.stop();
   if (parts.lost() !== undefined) throw parts.lost();

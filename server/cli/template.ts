@@ -2,14 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { recipientData } from '../content/message.ts';
-import {
-  type CompiledTemplate,
-  compileTemplate,
-  loadTemplate,
-  type RenderedTemplate,
-  type TemplateSource,
-} from '../content/template.ts';
+import { type Preview, previewTemplate } from '../content/preview.ts';
+import { loadTemplate, type RenderedTemplate, type TemplateSource } from '../content/template.ts';
 import { RenderLimit } from '../content/template-error.ts';
 import type { Config } from '../kernel/config.ts';
 import { type Cli, run } from './cli.ts';
@@ -34,27 +28,29 @@ export function templateCommand(program: Command): void {
 }
 
 async function render(cli: Cli, file: string, flags: RenderFlags): Promise<ExitCode> {
-  const source = loadTemplate(basename(file), await readFile(file, 'utf8'));
-  const template = compileTemplate(withSubject(source, flags.subject));
-  const data = contactData(await readData(flags.data), cli.config);
-  const [missing] = template.missingFields(data);
-  if (missing) {
+  const source = withSubject(loadTemplate(basename(file), await readFile(file, 'utf8')), flags.subject);
+  const { missing, subject, html, text } = preview(source, await readData(flags.data), cli.config);
+  const [lacking] = missing;
+  if (lacking) {
     const remedy = flags.data === undefined ? 'give it with --data FILE.json' : 'add it';
     throw usageError(
-      `${missing.file} line ${missing.line}: the data have no "${missing.path}"; ${remedy}, or give it a default ({{ ${missing.path} | default: "…" }}).`,
+      `${lacking.file} line ${lacking.line}: the data have no "${lacking.path}"; ${remedy}, or give it a default ({{ ${lacking.path} | default: "…" }}).`,
     );
   }
-  const rendered = renderWith(template, data);
-  show(cli.out, rendered);
-  cli.out.result({ ...rendered });
+  show(cli.out, { subject, html, text });
+  cli.out.result({ subject, html, text });
   return EXIT.ok;
 }
 
-function renderWith(template: CompiledTemplate, data: Record<string, unknown>): RenderedTemplate {
+function preview(
+  source: TemplateSource,
+  data: Record<string, unknown>,
+  { publicUrl, postalAddress }: Config,
+): Preview {
   try {
-    return template.render(data);
+    return previewTemplate(source, data, { unsubscribeUrl: `${publicUrl}/u/sample`, postalAddress });
   } catch (error) {
-    if (error instanceof RenderLimit) throw usageError(`${template.file}: ${error.message}.`);
+    if (error instanceof RenderLimit) throw usageError(`${source.file}: ${error.message}.`);
     throw error;
   }
 }
@@ -78,26 +74,6 @@ function parseJson(file: string, text: string): unknown {
   } catch (error) {
     throw usageError(`${file} is not JSON: ${error instanceof Error ? error.message : String(error)}.`);
   }
-}
-
-/** As a campaign would see this contact; what the file says outright wins. */
-function contactData(
-  data: Record<string, unknown>,
-  { publicUrl, postalAddress }: Config,
-): Record<string, unknown> {
-  const { email, name, ...attributes } = data;
-  const contact = {
-    email: typeof email === 'string' ? email : 'recipient@example.com',
-    name: typeof name === 'string' ? name : null,
-    attributes,
-  };
-  const seen = recipientData(contact, `${publicUrl}/u/sample`, postalAddress);
-  const own = isObject(data.contact) ? data.contact : {};
-  return { ...seen, ...data, contact: { ...contactOf(seen), ...own } };
-}
-
-function contactOf({ contact }: Record<string, unknown>): Record<string, unknown> {
-  return isObject(contact) ? contact : {};
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -31,7 +31,9 @@ test(
   async () => {
     const running = startCamp(['web', '--port', '0'], env);
     const url = await listening(running);
-    assert.match(await running.said(/first-run/), /http:\/\/localhost:8080\/first-run#[\w-]{43}$/);
+    const [link = ''] = /http\S+$/.exec(await running.said(/first-run/)) ?? [];
+    assert.match(link, new RegExp(`^${url}/first-run#[\\w-]{43}$`));
+    assert.match(await (await fetch(link)).text(), /<form/);
     const answer = await fetch(`${url}/readyz`);
     assert.deepEqual([answer.status, await answer.json()], [200, { status: 'ok' }]);
     running.child.kill('SIGTERM');
@@ -39,6 +41,13 @@ test(
     await running.said(/"event":"web_ended"/);
   },
 );
+
+test('the link leads to where the operator says that Camp is found', TIMEOUT, async () => {
+  const running = startCamp(['web', '--port', '0'], { ...env, CAMP_PUBLIC_URL: 'https://mail.example.com' });
+  assert.match(await running.said(/first-run/), /https:\/\/mail\.example\.com\/first-run#[\w-]{43}$/);
+  running.child.kill('SIGTERM');
+  await running.ended;
+});
 
 test('a port that is in use is named', TIMEOUT, async () => {
   const taken = createServer().listen(0, '127.0.0.1');

@@ -1,6 +1,7 @@
 /** `camp web`: one process of the web server. Several may run, on several machines, behind a proxy that shares them out. */
 import type { Command } from 'commander';
 import { makeFirstRunLink } from '../accounts/first-run.ts';
+import { SETTINGS } from '../kernel/config.ts';
 import { Database } from '../kernel/database.ts';
 import { createLog } from '../kernel/log.ts';
 import { startWeb, type Web } from '../web/server.ts';
@@ -11,6 +12,8 @@ import { followParent, interruptScope } from './interrupt.ts';
 import { awaitDatabase, openDatabase, requireMigrated } from './open-database.ts';
 
 const DATABASE_CONNECTIONS = 16;
+/** Transactions that many requests share. */
+const PIPELINES = 4;
 
 export function webCommand(program: Command): void {
   program
@@ -24,15 +27,17 @@ async function serve(cli: Cli): Promise<ExitCode> {
   if (process.connected) followParent();
   const scope = interruptScope('web');
   const open = await openDatabase(cli);
-  const database = new Database(open.url, {
+  const options = {
     connectionsMax: DATABASE_CONNECTIONS,
     applicationName: 'camp web',
     prepare: cli.config.preparedStatements === 'on',
-  });
+  };
+  const database = new Database(open.url, options);
+  const pipelined = new Database(open.url, { ...options, connectionsMax: PIPELINES, pipeline: true });
   try {
     await awaitDatabase(() => requireMigrated(open.database));
     const log = createLog(cli.config.logLevel, 'web');
-    const web = await startWeb({ config: cli.config, database, log }).catch(explainListening);
+    const web = await startWeb({ config: cli.config, database, pipelined, log }).catch(explainListening);
     log.info({ event: 'web_started', url: web.url });
     await announce(cli, web, open.database);
     await new Promise<void>((resolve) => scope.onEnd(() => resolve()));
@@ -40,7 +45,7 @@ async function serve(cli: Cli): Promise<ExitCode> {
     log.info({ event: 'web_ended' });
     return EXIT.ok;
   } finally {
-    await database.close();
+    await Promise.all([database.close(), pipelined.close()]);
     await open.close();
   }
 }
@@ -51,17 +56,17 @@ async function announce(cli: Cli, { url }: Web, database: Database): Promise<voi
     return;
   }
   cli.out.say(`Camp listens on ${url}; the API is described at ${url}/docs.`);
-  await sayFirstRunLink(cli, database);
+  await sayFirstRunLink(cli, database, url);
 }
 
-/** While nobody owns the installation: the link by which somebody will. */
-export async function sayFirstRunLink({ out, config }: Cli, database: Database): Promise<void> {
+/** While nobody owns the installation: the link by which somebody will. `url`: where the web server listens. */
+export async function sayFirstRunLink({ out, config }: Cli, database: Database, url: string): Promise<void> {
   const token = await makeFirstRunLink(database);
+  // Who has not said where Camp is found finds it where it listens.
+  const origin = config.publicUrl === SETTINGS.publicUrl.default ? url : config.publicUrl;
   // In the fragment, which stays in the browser: no log of a proxy has it.
   if (token !== null)
-    out.say(
-      `Nobody owns this Camp yet. Become its owner within a day:\n  ${config.publicUrl}/first-run#${token}`,
-    );
+    out.say(`Nobody owns this Camp yet. Become its owner within a day:\n  ${origin}/first-run#${token}`);
 }
 
 function explainListening(error: NodeJS.ErrnoException): never {
