@@ -12,6 +12,7 @@ import { tests } from './steps/tests.ts';
 
 /** Tests that stand beside what they test. */
 const PARTS = '{client,server,test/support,scripts,bench}/**/*.test.ts';
+const PLANS = /[/-]plans\b[\w-]*\.test\.ts$/;
 const COLORS = process.stdout.isTTY ? 'force' : 'off';
 
 const STEPS: Step[] = [
@@ -65,9 +66,10 @@ async function onOneServer(paths: string[], env: Record<string, string> = {}): P
   return tests(paths, env);
 }
 
-/** The files that use a database, once more, with two connections for all. */
+/** The files that use a database, once more, with two connections for all. A plan is the same whoever carries it. */
 async function throughPgbouncer(): Promise<StepResult> {
-  return lackOfPgbouncer() ?? onOneServer(files(PARTS).filter(usesDatabase), { CAMP_TEST_PGBOUNCER: '1' });
+  const paths = files(PARTS).filter((path) => usesDatabase(path) && !PLANS.test(path));
+  return lackOfPgbouncer() ?? onOneServer(paths, { CAMP_TEST_PGBOUNCER: '1' });
 }
 
 /** Directly or by way of another file of test/support. */

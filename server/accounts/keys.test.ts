@@ -7,7 +7,7 @@ import { sql } from '../kernel/sql.ts';
 import { listAudit } from './audit.ts';
 import { createKey, listKeys, revokeKey } from './keys.ts';
 import { operator, principalOfKey } from './principal.ts';
-import { SCOPES_OF_ROLE } from './roles.ts';
+import { scopesOf } from './roles.ts';
 import { randomBase62 } from './tokens.ts';
 
 let db: TestDatabase;
@@ -144,7 +144,7 @@ test('a workspace neither lists nor revokes another’s keys', async () => {
   assert.equal((await listKeys(db.database, workspaceId)).filter((row) => row.id === id).length, 0);
   await assert.rejects(revokeKey(db.database, admin.principal, id, {}), { code: 'not-found' });
   const principal = await principalOfKey(db.database, key);
-  assert.deepEqual([principal?.workspaceId, principal?.scopes], [other, SCOPES_OF_ROLE.owner]);
+  assert.deepEqual([principal?.workspaceId, principal?.scopes], [other, scopesOf(other, 'owner')]);
 });
 
 test('a key is not made in a workspace that is not there', async () => {
