@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { signedInMember } from '../test/support/accounts.ts';
 import { type TestKey, TestWeb } from '../test/support/web.ts';
 import { CampProblem, createClient, type KeyStore, Upload } from './client.ts';
 
@@ -81,6 +82,40 @@ test('a page that is closed before the answer came finds the key of its intent a
   const { isReplay } = await ask({ fetch });
   assert.equal(isReplay, true);
   assert.deepEqual([await listsNamed(name), store.names()], [1, []]);
+});
+
+test('whoever changes what an unanswered intent says is refused, and the key stays what it was', async () => {
+  const names = [randomUUID(), randomUUID()] as const;
+  const store = newStore();
+  const ask = (through: { fetch: typeof fetch }, name: string) =>
+    clientOver(through, store).ask('postLists', { body: { name }, intent: `make ${names[0]}` });
+  await assert.rejects(
+    ask(
+      network(() => true),
+      names[0],
+    ),
+  );
+  await assert.rejects(ask({ fetch }, names[1]), { code: 'idempotency-key-reused' });
+  assert.equal((await ask({ fetch }, names[0])).isReplay, true);
+  assert.deepEqual([await listsNamed(names[0]), await listsNamed(names[1])], [1, 0]);
+});
+
+test('a page changes things with its session’s cookie, and a list of values goes as several', async () => {
+  const member = await signedInMember(web.db.database, key.workspaceId, 'owner');
+  const urls: string[] = [];
+  const page = createClient({
+    url: web.web.url,
+    async fetch(url, init) {
+      urls.push(String(url));
+      // What a browser adds by itself.
+      const added = { cookie: `camp=${member.token}`, 'sec-fetch-site': 'same-origin' };
+      return fetch(url, { ...init, headers: { ...Object(init?.headers), ...added } });
+    },
+  });
+  const { body } = await page.ask('postLists', { body: { name: randomUUID() } });
+  const bad = page.ask('getLive', { query: { topics: ['queue', `campaign:${body.id}`] } });
+  await assert.rejects(bad, { code: 'not-found' });
+  assert.equal(urls.at(-1)?.split('topics=').length, 3);
 });
 
 test('a refusal is a problem with its code, and is not asked again', async () => {

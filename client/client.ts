@@ -109,7 +109,14 @@ export function createClient(options: ClientOptions): Client {
       const request: Request = asked ?? {};
       const key = keyOf(id, request, options);
       const response = await insist(id, request, key, options);
-      return (await read(response)) as never;
+      if (response.status < 400) {
+        const answer = await read(response);
+        if (response.status !== 202) forget(request, options);
+        return answer as never;
+      }
+      const problem = await problemOf(response);
+      if (isDefinitive(problem, response.headers)) forget(request, options);
+      throw new CampProblem(problem);
     },
   };
 }
@@ -126,6 +133,11 @@ function keyOf(
   const kept = store.getItem(name) ?? idempotencyKey ?? crypto.randomUUID();
   store.setItem(name, kept);
   return kept;
+}
+
+/** It is answered: the same intent, should it come again, is another one. */
+function forget({ intent }: Request, { store }: ClientOptions): void {
+  if (intent !== undefined) store?.removeItem(nameOf(intent));
 }
 
 function nameOf(intent: string): string {
@@ -145,11 +157,7 @@ async function insist(
       return null;
     });
     const waitMs = response ? waitMsOf(response, tries) : backoffMs(tries);
-    if (response && (!mayRepeat || tries === TRIES || waitMs === null)) {
-      if (request.intent !== undefined && isDefinitive(response))
-        options.store?.removeItem(nameOf(request.intent));
-      return response;
-    }
+    if (response && (!mayRepeat || tries === TRIES || waitMs === null)) return response;
     await response?.body?.cancel();
     await wait(waitMs ?? 0, request.signal);
   }
@@ -162,12 +170,15 @@ function send(
   { url, key: apiKey, fetch: ask = fetch }: ClientOptions,
 ): Promise<Response> {
   const { method, path } = OPERATIONS[id];
-  const given = Object.entries(query).filter(([, value]) => value !== undefined);
-  const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+  const given = Object.entries(query)
+    .filter(([, value]) => value !== undefined)
+    .flatMap(([name, value]) => [value].flat().map((one) => [name, String(one)]));
+  const search = new URLSearchParams(given).toString();
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(params[name])));
   const upload = body instanceof Upload ? body : undefined;
   const headers: Record<string, string> = {
-    ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+    // Another site's page cannot send it, so a cookie with it is meant.
+    ...(apiKey === undefined ? { 'x-camp-request': '1' } : { authorization: `Bearer ${apiKey}` }),
     ...(body === undefined ? {} : { 'content-type': upload?.type ?? 'application/json' }),
     ...(key === null ? {} : { 'idempotency-key': key }),
     ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
@@ -186,9 +197,15 @@ function waitMsOf(response: Response, tries: number): number | null {
   const { status, headers } = response;
   const isInFlight = status === 409 && headers.has('retry-after');
   if (status < 500 && status !== 429 && !isInFlight) return null;
-  const askedMs = Number(headers.get('retry-after') ?? 0) * 1_000;
+  const askedMs = retryAfterMs(headers.get('retry-after') ?? '0');
   if (askedMs > WAIT_MS_MAX) return null;
   return Math.max(askedMs, backoffMs(tries));
+}
+
+/** Seconds, or a date (RFC 9110 section 10.2.3). */
+function retryAfterMs(text: string): number {
+  const seconds = Number(text);
+  return Number.isNaN(seconds) ? Math.max(0, Date.parse(text) - Date.now()) || 0 : seconds * 1_000;
 }
 
 /** Doubles, with full jitter. */
@@ -196,12 +213,10 @@ function backoffMs(tries: number): number {
   return Math.random() * FIRST_WAIT_MS * 2 ** tries;
 }
 
-/** The server keeps it for the key, so another try needs another key. */
-function isDefinitive({ status, headers }: Response): boolean {
-  return (
-    (status < 300 && status !== 202) ||
-    ([402, 404, 409, 410, 412, 422].includes(status) && !headers.has('retry-after'))
-  );
+/** The server keeps it for the key, so another try needs another key. What says that the key itself is wrong is no answer. */
+function isDefinitive({ status, code }: Problem, headers: Headers): boolean {
+  const isKept = [402, 404, 409, 410, 412, 422].includes(status) && !headers.has('retry-after');
+  return isKept && !code.startsWith('idempotency-key') && code !== 'out-of-credits';
 }
 
 async function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
@@ -221,18 +236,19 @@ async function wait(ms: number, signal: AbortSignal | undefined): Promise<void> 
 async function read(response: Response): Promise<unknown> {
   const { status, headers } = response;
   const type = headers.get('content-type') ?? '';
-  if (status >= 400) throw new CampProblem(await problemOf(response, type));
   const isReplay = headers.get('idempotent-replayed') === 'true';
-  if (status === 204) return { status, headers, isReplay, body: null };
+  if (status === 204 || headers.get('content-length') === '0')
+    return { status, headers, isReplay, body: null };
   const body = type.startsWith('application/json') ? await response.json() : response;
   return { status, headers, isReplay, body };
 }
 
 /** What stands before Camp answers in other forms. */
-async function problemOf(response: Response, type: string): Promise<Problem> {
-  if (type.startsWith('application/problem+json')) return response.json() as Promise<Problem>;
-  const { status } = response;
+async function problemOf(response: Response): Promise<Problem> {
+  const { status, headers } = response;
+  if (headers.get('content-type')?.startsWith('application/problem+json'))
+    return response.json() as Promise<Problem>;
   await response.body?.cancel();
-  const title = `${new URL(response.url).host} answered ${status}`;
+  const title = `${response.url} answered ${status}`;
   return { type: 'about:blank', title, status, code: 'no-problem', request_id: '' };
 }
