@@ -211,7 +211,7 @@ test('what a GET would change is not changed', async () => {
 test('a URL that nobody knows is 404, and a method that it does not have is 405 with those that it has', async () => {
   const unknown = await web.ask('GET /v1/nothing', { key });
   assert.deepEqual([unknown.status, unknown.json.code], [404, 'not-found']);
-  for (const method of ['PUT', 'PATCH', 'OPTIONS']) {
+  for (const method of ['PUT', 'PATCH', 'OPTIONS', 'QUERY', 'PROPFIND']) {
     const { status, headers } = await web.ask(`${method} /v1/keys`);
     assert.deepEqual([status, headers.get('allow')], [405, 'GET, POST, HEAD'], method);
   }

@@ -5,7 +5,7 @@
  * A stop drains: no new connection, 503 to what still arrives, an end for streams, and the answers that are under way are
  * finished; what is not by then is cut.
  */
-import { STATUS_CODES } from 'node:http';
+import { METHODS, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import cookie from '@fastify/cookie';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
@@ -149,6 +149,8 @@ async function createApp(services: Services): Promise<FastifyInstance> {
     clientErrorHandler: refuseConnection,
   });
   await app.register(cookie);
+  for (const method of ALL_METHODS)
+    if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
   readBodies(app);
   app.addHook('onRequest', async (request, reply) => {
     setHeaders(request, reply, config);
@@ -237,13 +239,14 @@ function methodsOf(routes: readonly Route[]): Map<string, Method[]> {
   return methods;
 }
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const;
+/** All that Node's parser takes; CONNECT is no request for a URL. */
+const ALL_METHODS = METHODS.filter((method) => method !== 'CONNECT');
 
 /** Every URL answers every method: with 405 and Allow, where it has no endpoint. */
 function refuseOthers(app: FastifyInstance, url: string, methods: readonly string[]): void {
   const allowed = methods.includes('GET') ? [...methods, 'HEAD'] : methods;
   app.route({
-    method: METHODS.filter((method) => !allowed.includes(method)),
+    method: ALL_METHODS.filter((method) => !allowed.includes(method)),
     url,
     onRequest: async () => {
       throw new Problem('method-not-allowed', undefined, { headers: { allow: allowed.join(', ') } });
