@@ -110,6 +110,8 @@ export type Session = { "id": string; "is_current": boolean; "address": (string 
 
 export type Source = { "address": string; "public_address": (string | null); "helo_name": string; "pool": string; "pool_is_open": boolean; "weight": number; "is_here": boolean; "warm_ups": Array<{ "provider": string; "start": string; "from": number; "factor": number; "until": number; "today": (number | null) }> };
 
+export type SsoIdentity = { "provider": (string | null); "issuer": string; "subject": string; "added_at": string };
+
 export type SsoProvider = { "name": string; "issuer": string; "client_id": string };
 
 export type Stats = { "from": string; "to": string; "totals": DayCounts; "days": Array<{ "day": string; "counts": DayCounts }> };
@@ -271,11 +273,23 @@ export interface Operations {
     body: { "password": string; "new_password": string; "code"?: string };
     answer: { status: 200; body: Me };
   };
+  getMeSso: {
+    params: Record<never, never>;
+    query: Record<never, never>;
+    body: undefined;
+    answer: { status: 200; body: { "data": Array<SsoIdentity> } };
+  };
   postMeSso: {
     params: Record<never, never>;
     query: Record<never, never>;
-    body: { "provider": string };
+    body: { "provider": string; "password": string; "code"?: string };
     answer: { status: 200; body: { "url": string } };
+  };
+  postMeSsoRemove: {
+    params: Record<never, never>;
+    query: Record<never, never>;
+    body: { "issuer": string; "subject": string; "password": string; "code"?: string };
+    answer: { status: 204; body: null };
   };
   postMeSecondFactor: {
     params: Record<never, never>;
@@ -1209,7 +1223,9 @@ export const OPERATIONS: { readonly [Id in keyof Operations]: { method: string; 
   getMe: { method: 'GET', path: '/v1/me', isKeyed: false },
   getMeAccount: { method: 'GET', path: '/v1/me/account', isKeyed: false },
   postMePassword: { method: 'POST', path: '/v1/me/password', isKeyed: false },
+  getMeSso: { method: 'GET', path: '/v1/me/sso', isKeyed: false },
   postMeSso: { method: 'POST', path: '/v1/me/sso', isKeyed: false },
+  postMeSsoRemove: { method: 'POST', path: '/v1/me/sso/remove', isKeyed: false },
   postMeSecondFactor: { method: 'POST', path: '/v1/me/second-factor', isKeyed: false },
   postMeSecondFactorConfirm: { method: 'POST', path: '/v1/me/second-factor/confirm', isKeyed: false },
   postMeSecondFactorDisable: { method: 'POST', path: '/v1/me/second-factor/disable', isKeyed: false },

@@ -2,7 +2,7 @@
  * OpenID providers that people may sign in with. They are the installation's and not a workspace's: whoever says who
  * somebody is must be trusted by all workspaces that the person is in, so it is the operator who names them.
  */
-import type { Database } from '../kernel/database.ts';
+import { asSystem, type Database, type Tx } from '../kernel/database.ts';
 import type { SealedPlace, Secrets } from '../kernel/secrets.ts';
 import { type AuditedAction, audit } from './audit.ts';
 import type { Actor } from './principal.ts';
@@ -44,19 +44,27 @@ export async function addProvider(
   if (clientId === '' || clientSecret === '')
     throw new AccountRefused('provider-invalid', 'A provider needs a client id and a client secret.');
   const sealed = secrets.seal(placeOf(name), clientSecret);
-  await database.withSystem((tx) =>
-    queries.upsertProvider(tx, { name, issuer, clientId, clientSecret: sealed }),
-  );
-  if (by)
-    await note(database, by, {
-      action: 'provider.added',
-      subject: `provider/${name}`,
-      after: { issuer, clientId },
-    });
+  const add = (tx: Tx) => queries.upsertProvider(tx, { name, issuer, clientId, clientSecret: sealed });
+  const done = { action: 'provider.added', subject: `provider/${name}`, after: { issuer, clientId } };
+  await change(database, by, done, add);
 }
 
-async function note(database: Database, { actor, address }: Doer, done: AuditedAction): Promise<void> {
-  await database.withWorkspace(actor.workspaceId, (tx) => audit(tx, actor, { ...done, address }));
+/** Noted where somebody has done it over HTTP, in the same transaction. */
+async function change(
+  database: Database,
+  by: Doer | undefined,
+  done: AuditedAction,
+  work: (tx: Tx) => Promise<unknown>,
+): Promise<void> {
+  if (!by) {
+    await database.withSystem(work);
+    return;
+  }
+  const { actor, address } = by;
+  await database.withWorkspace(actor.workspaceId, async (tx) => {
+    await asSystem(tx, work);
+    await audit(tx, actor, { ...done, address });
+  });
 }
 
 /** Over TLS, or on this machine, to try it out. */
@@ -71,9 +79,9 @@ export function isLoopback({ protocol, hostname }: URL): boolean {
 
 /** Throws AccountRefused. */
 export async function removeProvider(database: Database, name: string, by?: Doer): Promise<void> {
-  const isGone = await database.withSystem((tx) => queries.deleteProvider(tx, name));
-  if (!isGone) throw noProvider(name);
-  if (by) await note(database, by, { action: 'provider.removed', subject: `provider/${name}` });
+  await change(database, by, { action: 'provider.removed', subject: `provider/${name}` }, async (tx) => {
+    if (!(await queries.deleteProvider(tx, name))) throw noProvider(name);
+  });
 }
 
 /** Names and issuers, for the page to sign in on. */

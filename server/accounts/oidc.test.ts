@@ -4,6 +4,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import { newWorkspace, type SignedInMember, signedInMember } from '../../test/support/accounts.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
 import { type OidcProvider, startOidcProvider } from '../../test/support/oidc-provider.ts';
+import { newId } from '../kernel/ids.ts';
 import { Scope } from '../kernel/scope.ts';
 import { loadSecrets, type Secrets } from '../kernel/secrets.ts';
 import { listAudit } from './audit.ts';
@@ -12,6 +13,7 @@ import { disableMember, listMembers } from './members.ts';
 import { beginOidc, finishOidc, type OidcContext, type OidcSignIn, type OidcWish } from './oidc.ts';
 import { addProvider, listProviders, removeProvider } from './oidc-providers.ts';
 import { principalOfSession } from './principal.ts';
+import { endSessions } from './queries-people.ts';
 
 const REDIRECT_URI = 'https://camp.example/v1/sign-in/callback';
 
@@ -142,6 +144,17 @@ test('one account of the provider is one person’s', async () => {
   await assert.rejects(goThrough({ principal: other.principal }), { code: 'not-allowed' });
 });
 
+test('a way in that comes after all sessions have ended is not added, though its request began before', async () => {
+  const { principal } = await signedInMember(db.database, workspaceId, 'marketer');
+  const begun = await beginOidc(context(), { provider: 'acme', principal });
+  assert.ok(begun.kind === 'begun');
+  const query = await provider.visit(begun.url);
+  await db.database.withSystem((tx) => endSessions(tx, principal.personId));
+  const back = { cookie: begun.cookie, query, principal };
+  await assert.rejects(finishOidc(context(), back), { code: 'not-allowed' });
+  assert.deepEqual(await goThrough(), { kind: 'unknown' });
+});
+
 test('a member who was disabled does not get in by the provider either', async () => {
   const member = await linked();
   await disableMember(db.database, owner.principal, member.principal.personId, {});
@@ -201,6 +214,13 @@ test('providers are listed without their secrets, and must be safe to trust', as
   ];
   for (const each of wrong)
     await assert.rejects(addProvider(db.database, secrets, each), { code: 'provider-invalid' });
+  const nowhere = { actor: { ...owner.principal, workspaceId: newId() } };
+  await assert.rejects(addProvider(db.database, secrets, wish, nowhere), /There is no workspace/);
+  await assert.rejects(
+    removeProvider(db.database, 'x'),
+    { code: 'not-found' },
+    'what cannot be noted is not done',
+  );
   await addProvider(db.database, secrets, wish);
   await removeProvider(db.database, 'x');
   await assert.rejects(removeProvider(db.database, 'x'), { code: 'not-found' });

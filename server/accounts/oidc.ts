@@ -3,7 +3,8 @@
  *
  * Who somebody is, is the issuer and its `sub`. The address that a provider tells is never looked at, so nobody gets into
  * an account by having its address somewhere else. An identity comes to belong to a person in two ways: they are signed
- * in and add it, or they accept an invitation with it.
+ * in and add it, when they have proven again who they are, or they accept an invitation with it (identities.ts has what
+ * becomes of it). The provider's own second factor is the only one that such a sign-in asks for.
  *
  * state, nonce and verifier are made of a cookie of 256 bits that only this browser has; the database has the cookie's
  * hash, once. So an answer that comes to another browser, or for the second time, is worth nothing.
@@ -12,10 +13,9 @@
  */
 import { createHmac } from 'node:crypto';
 import * as openid from 'openid-client';
-import type { Database } from '../kernel/database.ts';
 import { fetchWithin } from '../kernel/http.ts';
 import { newId } from '../kernel/ids.ts';
-import { audit } from './audit.ts';
+import { addIdentity } from './identities.ts';
 import { joinAsKnown, joinAsNew, openInvitationOf } from './invitations.ts';
 import { isLoopback, type NewProvider, openProvider } from './oidc-providers.ts';
 import type { Principal } from './principal.ts';
@@ -36,7 +36,7 @@ export interface OidcContext extends SignInContext {
 export interface OidcWish {
   /** The provider's name. */
   provider: string;
-  /** Whoever is signed in and adds this way to sign in. */
+  /** Whoever is signed in and adds this way to sign in; the caller has asked for their password again. */
   principal?: Principal | undefined;
   /** Of an invitation to accept. */
   invitation?: string | undefined;
@@ -101,7 +101,7 @@ export async function finishOidc(context: OidcContext, back: OidcReturn): Promis
   const provider = await openProvider(database, secrets, flow.provider);
   const identity = await attempt(context, () => identify(context, provider, back));
   if (identity.kind === 'failed') return identity;
-  if (flow.personId !== null) return link(database, identity.value, flow.personId, back.principal);
+  if (flow.personId !== null) return link(context, identity.value, flow.personId, back.principal);
   const personId = await database.withSystem((tx) => queries.personOfIdentity(tx, identity.value));
   if (flow.invitationHash !== null) return accept(context, identity.value, flow.invitationHash, personId);
   const person = personId && (await database.withSystem((tx) => personById(tx, personId)));
@@ -178,22 +178,14 @@ function derived(cookie: string, purpose: 'state' | 'nonce' | 'verifier'): strin
 }
 
 async function link(
-  database: Database,
+  { database, origin }: OidcContext,
   identity: queries.Identity,
   personId: string,
   principal: Principal | undefined,
 ): Promise<OidcSignIn> {
   if (principal?.personId !== personId)
     return { kind: 'failed', reason: 'whoever began this is not signed in any more' };
-  const owner = await database.withSystem((tx) => queries.personOfIdentity(tx, identity));
-  if (owner !== undefined && owner !== personId)
-    throw new AccountRefused('not-allowed', 'Somebody else here signs in with this account of the provider.');
-  if (owner === undefined)
-    await database.withWorkspace(principal.workspaceId, async (tx) => {
-      await queries.insertIdentity(tx, identity, personId);
-      const linked = { action: 'identity.linked', subject: `person/${personId}`, after: identity.issuer };
-      await audit(tx, principal, linked);
-    });
+  await addIdentity(database, principal, identity, origin);
   return { kind: 'linked' };
 }
 

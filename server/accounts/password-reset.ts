@@ -8,17 +8,17 @@
  * Letters leave from the installation's first workspace, its operator's, and from no other: whoever runs a workspace chooses
  * its relay, and would read the letter on its way.
  */
-import type { Database } from '../kernel/database.ts';
+import type { Database, Tx } from '../kernel/database.ts';
 import { DEFAULT_WORKSPACE_ID } from '../kernel/ids.ts';
 import { enqueueJob, type JobContext, type JobHandler, type JobOutcome } from '../kernel/jobs.ts';
 import { type Mailing, resetLetter } from './letters.ts';
 import { readEmail } from './people.ts';
-import { deleteIdentities } from './queries-oidc.ts';
 import * as people from './queries-people.ts';
 import * as queries from './queries-resets.ts';
 import { AccountRefused } from './refused.ts';
 import type { RequestOrigin } from './sessions.ts';
 import {
+  choosePassword,
   newPasswordHash,
   type Opened,
   openSession,
@@ -110,14 +110,12 @@ export async function resetPassword(
   const passwordHash = await newPasswordHash(reset.password, person.email);
   const unproven = await proveSecondFactor(context, person, reset.code);
   if (unproven) return unproven;
-  const sessionVersion = await database.withSystem(async (tx) => {
-    const locked = await people.lockPerson(tx, person.id);
-    if (!(await queries.useReset(tx, hash, locked.sessionVersion))) throw linkInvalid();
-    // Whoever had the account before them may have left a way in.
-    await deleteIdentities(tx, person.id);
-    return people.setPassword(tx, person.id, passwordHash);
-  });
-  return openSession(context, { ...person, sessionVersion }, { action: 'password.reset' });
+  const change = async (tx: Tx) => {
+    const { sessionVersion } = await people.lockPerson(tx, person.id);
+    if (!(await queries.useReset(tx, hash, sessionVersion))) throw linkInvalid();
+    return choosePassword(tx, person.id, passwordHash);
+  };
+  return openSession(context, person, { by: { change, action: 'password.reset' } });
 }
 
 function linkInvalid(): AccountRefused {

@@ -11,10 +11,10 @@ import { sql } from '../kernel/sql.ts';
 import { auditPage, auditPageUp, lockAuditHead } from './queries-audit.ts';
 import { findKey, touchKey } from './queries-keys.ts';
 import { findInvitation } from './queries-members.ts';
-import { takeFlow } from './queries-oidc.ts';
+import { identitiesOf, takeFlow } from './queries-oidc.ts';
 import { membershipsOf, personByEmail, recoveryCodesLeft, useRecoveryCode } from './queries-people.ts';
 import { deleteEndedResets, personOfReset, useReset } from './queries-resets.ts';
-import { deleteEndedSessions, findSession, sessionsOf, touchSession } from './queries-sessions.ts';
+import { deleteEndedSessions, findSession, isOfNow, sessionsOf, touchSession } from './queries-sessions.ts';
 import { countTry, deleteEndedTries } from './queries-throttle.ts';
 
 const ROWS = 5_000;
@@ -48,12 +48,13 @@ before(async () => {
       SELECT sha256(id::text::bytea), id, 0, now() + random() * interval '1 h' FROM person`);
     await tx.query(sql`INSERT INTO recovery_code SELECT id, sha256(id::text::bytea) FROM person`);
     await tx.query(sql`INSERT INTO oidc_provider VALUES ('acme', '', '', '')`);
+    await tx.query(sql`INSERT INTO oidc_identity SELECT 'https://id.example', id, id FROM person`);
     await tx.query(sql`INSERT INTO oidc_flow SELECT ${digest}, 'acme', NULL, NULL, now() FROM ${rows}`);
   });
   await db.database.withOwner((tx) =>
     tx.query(
       sql`ANALYZE person, member, session, api_key, invitation, audit_entry, sign_in_throttle, oidc_flow, workspace,
-        password_reset, recovery_code`,
+        password_reset, recovery_code, oidc_identity`,
     ),
   );
 });
@@ -77,6 +78,8 @@ const SYSTEM: Record<string, [ask: Ask, index: string]> = {
   'a link for a new password, used': [(tx) => useReset(tx, hash, 0), 'password_reset_pkey'],
   'links for a new password that are over': [(tx) => deleteEndedResets(tx), 'password_reset_ended'],
   'a sign-in that comes back': [(tx) => takeFlow(tx, hash), 'oidc_flow_pkey'],
+  'the ways in of somebody': [(tx) => identitiesOf(tx, personId), 'oidc_identity_of_person'],
+  'whether a session is of now': [(tx) => isOfNow(tx, { workspaceId, id: newId() }), 'session_pkey'],
   'tries that are over': [(tx) => deleteEndedTries(tx, 10), 'sign_in_throttle_ended'],
 };
 
@@ -97,7 +100,7 @@ async function assertFollows(plans: string[], index: string): Promise<void> {
   assert.ok(plan.includes(index), plan);
   assert.doesNotMatch(
     plan,
-    /Seq Scan on (person|member|session|api_key|invitation|audit_entry|sign_in|oidc|password_reset|recovery_code)/,
+    /Seq Scan on (person|member|session|api_key|invitation|audit_entry|sign_in|oidc_(flow|identity)|password_reset|recovery_code)/,
     plan,
   );
 }

@@ -49,8 +49,15 @@ export async function principalOfKey(database: Database, presented: string): Pro
   return { workspaceId, kind: 'key', id, personId: null, role, scopes: scopesOf(workspaceId, role, scopes) };
 }
 
-/** The cookie's value. Null: no such session, or it has ended, or its member is disabled. */
-export async function principalOfSession(database: Database, token: string): Promise<Principal | null> {
+/**
+ * The cookie's value. Null: no such session, or it has ended, or its member is disabled. `isUse` false: nobody did anything,
+ * and it is not used by this.
+ */
+export async function principalOfSession(
+  database: Database,
+  token: string,
+  { isUse = true } = {},
+): Promise<Principal | null> {
   if (!TOKEN.test(token)) return null;
   const hash = hashToken(token);
   const session = await database.withSystem((tx) =>
@@ -58,7 +65,8 @@ export async function principalOfSession(database: Database, token: string): Pro
   );
   if (!session) return null;
   const { workspaceId, id, personId, role, isStale } = session;
-  if (isStale) await database.withWorkspace(workspaceId, (tx) => touchSession(tx, session, TOUCH_SECONDS));
+  if (isUse && isStale)
+    await database.withWorkspace(workspaceId, (tx) => touchSession(tx, session, TOUCH_SECONDS));
   return { workspaceId, kind: 'session', id, personId, role, scopes: scopesOf(workspaceId, role) };
 }
 

@@ -83,6 +83,31 @@ export function insertIdentity(tx: Tx, { issuer, subject }: Identity, personId: 
     VALUES (${issuer}, ${subject}, ${personId})`);
 }
 
+export interface KeptIdentity extends Identity {
+  /** The provider's name; null: it is trusted no more, and nobody signs in with it. */
+  provider: string | null;
+  createdAt: Date;
+}
+
+/** The oldest first. Index: oidc_identity_of_person. */
+export function identitiesOf(tx: Tx, personId: string) {
+  return tx.query<KeptIdentity>(sql`
+    SELECT i.issuer, i.subject, i.created_at AS "createdAt",
+      (SELECT min(p.name) FROM oidc_provider p WHERE p.issuer = i.issuer) AS provider
+    FROM oidc_identity i WHERE i.person_id = ${personId} ORDER BY i.created_at, i.issuer, i.subject`);
+}
+
+/** False: the person has no such one. */
+export async function deleteIdentity(
+  tx: Tx,
+  { issuer, subject }: Identity,
+  personId: string,
+): Promise<boolean> {
+  const rows = await tx.query(sql`DELETE FROM oidc_identity
+    WHERE issuer = ${issuer} AND subject = ${subject} AND person_id = ${personId} RETURNING subject`);
+  return rows.length === 1;
+}
+
 export function deleteIdentities(tx: Tx, personId: string) {
   return tx.query(sql`DELETE FROM oidc_identity WHERE person_id = ${personId}`);
 }

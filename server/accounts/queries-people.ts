@@ -65,6 +65,14 @@ export async function setPassword(tx: Tx, id: string, passwordHash: string): Pro
   return row.version;
 }
 
+/** Of the person, wherever they are; gives the version that new ones have. */
+export async function endSessions(tx: Tx, id: string): Promise<number> {
+  const [row] = await tx.query<{ version: number }>(sql`
+    UPDATE person SET session_version = session_version + 1 WHERE id = ${id} RETURNING session_version AS version`);
+  if (!row) throw new Error(`there is no person ${id}`);
+  return row.version;
+}
+
 export function setPendingTotp(tx: Tx, id: string, sealed: string) {
   return tx.query(sql`UPDATE person SET totp_pending = ${sealed} WHERE id = ${id}`);
 }

@@ -34,6 +34,14 @@ export async function findSession(
   return session;
 }
 
+/** Whether nothing has ended all of the person's sessions since it began: camp_system only. Index: session_pkey. */
+export async function isOfNow(tx: Tx, { workspaceId, id }: SessionKey): Promise<boolean> {
+  const rows = await tx.query(sql`
+    SELECT FROM session s JOIN person p ON p.id = s.person_id AND p.session_version = s.version
+    WHERE s.workspace_id = ${workspaceId} AND s.id = ${id}`);
+  return rows.length === 1;
+}
+
 /** Of many requests at once, one writes. */
 export function touchSession(tx: Tx, { workspaceId, id }: SessionKey, touchSeconds: number) {
   return tx.query(sql`UPDATE session SET seen_at = now() WHERE workspace_id = ${workspaceId} AND id = ${id}

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { Secret, TOTP } from 'otpauth';
 import { newWorkspace, type SignedInMember, signedInMember } from '../../test/support/accounts.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { newId } from '../kernel/ids.ts';
 import { Scope } from '../kernel/scope.ts';
 import { loadSecrets, type Secrets } from '../kernel/secrets.ts';
 import { sql } from '../kernel/sql.ts';
@@ -11,7 +12,13 @@ import { listAudit } from './audit.ts';
 import { hashPassword } from './passwords.ts';
 import { principalOfSession } from './principal.ts';
 import { type Person, personById } from './queries-people.ts';
-import { beginSecondFactor, checkCode, disableSecondFactor, enableSecondFactor } from './second-factor.ts';
+import {
+  beginSecondFactor,
+  checkCode,
+  disableSecondFactor,
+  enableSecondFactor,
+  renewRecoveryCodes,
+} from './second-factor.ts';
 import { proveAgain, type SignInContext, signIn } from './sign-in.ts';
 import { newTotp, stepOfCode } from './totp.ts';
 
@@ -215,4 +222,19 @@ test('a sealed secret of one person is not another’s', async () => {
   const [ada, bob] = [await enrolled(), await enrolled()];
   const person = { ...(await personOf(ada)), totpSecret: (await personOf(bob)).totpSecret };
   await assert.rejects(checkCode(db.database, secrets, person, codeOf(bob.secret)), { name: 'SealBroken' });
+});
+
+test('a second factor that the log cannot note is neither turned on, nor off, nor given other codes', async () => {
+  const member = await signedInMember(db.database, workspaceId, 'admin', { passwordHash });
+  const nowhere = { ...member.principal, workspaceId: newId() };
+  const { secret } = await beginSecondFactor(db.database, secrets, member.principal);
+  const enabling = { code: codeOf(secret), origin: {} };
+  const refused = { code: 'not-found', message: /no workspace/ };
+  await assert.rejects(enableSecondFactor(db.database, secrets, nowhere, enabling), refused);
+  assert.equal((await signIn(context(), { email: member.email, password: PASSWORD })).kind, 'signed-in');
+  const { recoveryCodes } = await enableSecondFactor(db.database, secrets, member.principal, enabling);
+  await assert.rejects(disableSecondFactor(db.database, nowhere, {}), refused);
+  await assert.rejects(renewRecoveryCodes(db.database, nowhere, {}), refused);
+  const person = await personOf(member);
+  assert.deepEqual(await checkCode(db.database, secrets, person, recoveryCodes[0] ?? ''), { kind: 'good' });
 });

@@ -4,7 +4,7 @@
  * The secret is sealed; a dump makes no code of it. Recovery codes are kept as hashes. Turning the second factor on or off
  * ends every session of the person; the one that did it is replaced.
  */
-import type { Database } from '../kernel/database.ts';
+import { asSystem, type Database, type Tx } from '../kernel/database.ts';
 import type { SealedPlace, Secrets } from '../kernel/secrets.ts';
 import { audit } from './audit.ts';
 import { personOf } from './people.ts';
@@ -53,7 +53,7 @@ export async function enableSecondFactor(
 ): Promise<SecondFactorEnabled> {
   const personId = personOf(principal);
   const recoveryCodes = newRecoveryCodes();
-  const version = await database.withSystem(async (tx) => {
+  const change = async (tx: Tx) => {
     const { totpPending } = await queries.lockPerson(tx, personId);
     const step = totpPending && stepOfCode(secrets.unseal(placeOf(personId), totpPending), code, Date.now());
     if (typeof step !== 'number')
@@ -64,8 +64,9 @@ export async function enableSecondFactor(
     await queries.deleteRecoveryCodes(tx, personId);
     await queries.insertRecoveryCodes(tx, personId, recoveryCodes.map(hashToken));
     return queries.enableTotp(tx, personId, step);
-  });
-  const { token } = await replaceSession(database, principal, version, origin, 'second_factor.enabled');
+  };
+  const done = { change, action: 'second_factor.enabled' };
+  const { token } = await replaceSession(database, principal, origin, done);
   return { recoveryCodes, token };
 }
 
@@ -76,11 +77,12 @@ export async function disableSecondFactor(
   origin: RequestOrigin,
 ): Promise<string> {
   const personId = personOf(principal);
-  const version = await database.withSystem(async (tx) => {
+  const change = async (tx: Tx) => {
     await queries.deleteRecoveryCodes(tx, personId);
     return queries.disableTotp(tx, personId);
-  });
-  const { token } = await replaceSession(database, principal, version, origin, 'second_factor.disabled');
+  };
+  const done = { change, action: 'second_factor.disabled' };
+  const { token } = await replaceSession(database, principal, origin, done);
   return token;
 }
 
@@ -92,17 +94,18 @@ export async function renewRecoveryCodes(
 ): Promise<string[]> {
   const personId = personOf(principal);
   const recoveryCodes = newRecoveryCodes();
-  await database.withSystem(async (tx) => {
+  const change = async (tx: Tx) => {
     const { totpSecret } = await queries.lockPerson(tx, personId);
     if (totpSecret === null)
       throw new AccountRefused('second-factor-invalid', 'There is no second factor: turn it on first.');
     await queries.deleteRecoveryCodes(tx, personId);
     await queries.insertRecoveryCodes(tx, personId, recoveryCodes.map(hashToken));
+  };
+  const done = { action: 'recovery_codes.renewed', subject: `person/${personId}`, address };
+  await database.withWorkspace(principal.workspaceId, async (tx) => {
+    await asSystem(tx, change);
+    await audit(tx, principal, done);
   });
-  const subject = `person/${personId}`;
-  await database.withWorkspace(principal.workspaceId, (tx) =>
-    audit(tx, principal, { action: 'recovery_codes.renewed', subject, address }),
-  );
   return recoveryCodes;
 }
 

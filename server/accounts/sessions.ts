@@ -6,7 +6,7 @@
  * workspaces at once). Signing in, going to another workspace and changing a password each make a new token: one that
  * somebody knew before is worth nothing after.
  */
-import type { Database, Tx } from '../kernel/database.ts';
+import { asSystem, type Database, type Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { audit } from './audit.ts';
 import { personOf } from './people.ts';
@@ -64,19 +64,27 @@ export async function startSession(tx: Tx, owner: SessionOwner, origin: RequestO
   };
 }
 
-/** After something that ended all of a person's sessions: the one that did it goes on under another token. */
+export interface PersonChange {
+  /** As camp_system; ends all sessions of the person, and gives the version that new ones have. */
+  change: (tx: Tx) => Promise<number>;
+  /** For the log. */
+  action: string;
+  before?: unknown;
+}
+
+/** Changes how somebody signs in: all their sessions end, and the one that did it goes on under another token. */
 export async function replaceSession(
   database: Database,
   principal: Principal,
-  version: number,
   origin: RequestOrigin,
-  action: string,
+  { change, ...done }: PersonChange,
 ): Promise<SignedIn> {
   const { workspaceId, role } = principal;
   const personId = personOf(principal);
   return database.withWorkspace(workspaceId, async (tx) => {
+    const version = await asSystem(tx, change);
     const signedIn = await startSession(tx, { workspaceId, personId, role, version }, origin);
-    await audit(tx, signedIn.principal, { action, subject: `person/${personId}`, ...origin });
+    await audit(tx, signedIn.principal, { ...done, subject: `person/${personId}`, ...origin });
     return signedIn;
   });
 }

@@ -4,6 +4,7 @@ import { argon2Sync } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { newWorkspace, signedInMember } from '../../test/support/accounts.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { newId } from '../kernel/ids.ts';
 import { Scope } from '../kernel/scope.ts';
 import { loadSecrets, type Secrets } from '../kernel/secrets.ts';
 import { sql } from '../kernel/sql.ts';
@@ -224,4 +225,13 @@ test('tries are forgotten after a quarter of an hour, and their rows go', async 
     ),
   );
   assert.deepEqual(rows, [{ n: 0 }]);
+});
+
+test('a change of password that the log cannot note is not made, and ends nothing', async () => {
+  const { email, principal, token } = await newMember();
+  const nowhere = { ...principal, workspaceId: newId() };
+  const change = { password: PASSWORD, replacement: OTHER_PASSWORD };
+  await assert.rejects(changePassword(context(), nowhere, change), { code: 'not-found' });
+  assert.ok(await principalOfSession(db.database, token));
+  assertSignedIn(await signIn(context(), { email, password: PASSWORD }));
 });

@@ -4,17 +4,25 @@
  * An address that nobody has costs the same work and gets the same answer as a wrong password: nothing tells who is here.
  * That a code is needed is only told to who has the password. Tries are counted before they are judged (throttle.ts).
  */
-import type { Database } from '../kernel/database.ts';
+import { asSystem, type Database, type Tx } from '../kernel/database.ts';
 import type { Scope } from '../kernel/scope.ts';
 import type { Secrets } from '../kernel/secrets.ts';
 import { audit } from './audit.ts';
 import { hashPassword, passwordFault, verifyPassword } from './passwords.ts';
 import { personOf, readEmail } from './people.ts';
 import type { Principal } from './principal.ts';
+import { deleteIdentities } from './queries-oidc.ts';
 import * as queries from './queries-people.ts';
 import { AccountRefused } from './refused.ts';
 import { checkCode } from './second-factor.ts';
-import { created, type RequestOrigin, replaceSession, type SignedIn, startSession } from './sessions.ts';
+import {
+  created,
+  type PersonChange,
+  type RequestOrigin,
+  replaceSession,
+  type SignedIn,
+  startSession,
+} from './sessions.ts';
 import { admit, forgive } from './throttle.ts';
 
 export interface Credentials {
@@ -100,11 +108,11 @@ async function rehash(database: Database, person: queries.Person, password: stri
   await database.withSystem((tx) => queries.replacePasswordHash(tx, person, replacement));
 }
 
-/** For somebody whom a password, a provider or a link has proven. `action`: what else they did by it, for the log. */
+/** For somebody whom a password, a provider or a link has proven. `by`: what else they do by it, in the same transaction. */
 export async function openSession(
   { database, origin }: Pick<SignInContext, 'database' | 'origin'>,
-  { id: personId, sessionVersion: version }: queries.Person,
-  { workspaceId, action }: { workspaceId?: string | undefined; action?: string } = {},
+  { id: personId, sessionVersion }: queries.Person,
+  { workspaceId, by }: { workspaceId?: string | undefined; by?: PersonChange } = {},
 ): Promise<Opened> {
   const memberships = await database.withSystem((tx) => queries.membershipsOf(tx, personId));
   const membership =
@@ -113,9 +121,9 @@ export async function openSession(
       : memberships.find((candidate) => candidate.workspaceId === workspaceId);
   if (!membership) return { kind: 'no-workspace' };
   const signedIn = await database.withWorkspace(membership.workspaceId, async (tx) => {
+    const version = by ? await asSystem(tx, by.change) : sessionVersion;
     const started = await startSession(tx, { ...membership, personId, version }, origin);
-    const done =
-      action === undefined ? created(started.principal) : { action, subject: `person/${personId}` };
+    const done = by ? { action: by.action, subject: `person/${personId}` } : created(started.principal);
     await audit(tx, started.principal, { ...done, ...origin });
     return started;
   });
@@ -124,7 +132,10 @@ export async function openSession(
 
 export type PasswordChange = ({ kind: 'changed' } & SignedIn) | Unproven;
 
-/** Asks for the old one again, ends every session of the person, and goes on in a new one. Throws AccountRefused. */
+/**
+ * Asks for the old one again, ends every session of the person and their ways in through providers, and goes on in a new
+ * session. Throws AccountRefused.
+ */
 export async function changePassword(
   context: SignInContext,
   principal: Principal,
@@ -134,10 +145,19 @@ export async function changePassword(
   if (proof.kind !== 'proven') return proof;
   const { id, email } = proof.person;
   const passwordHash = await newPasswordHash(replacement, email);
-  const version = await context.database.withSystem((tx) => queries.setPassword(tx, id, passwordHash));
   const { database, origin } = context;
-  const signedIn = await replaceSession(database, principal, version, origin, 'password.changed');
+  const signedIn = await replaceSession(database, principal, origin, {
+    change: (tx) => choosePassword(tx, id, passwordHash),
+    action: 'password.changed',
+  });
   return { kind: 'changed', ...signedIn };
+}
+
+/** Whoever knew the old one may have left a way in: none stays. Gives the version that new sessions have. */
+export async function choosePassword(tx: Tx, personId: string, passwordHash: string): Promise<number> {
+  const version = await queries.setPassword(tx, personId, passwordHash);
+  await deleteIdentities(tx, personId);
+  return version;
 }
 
 /** The person behind a session proves once more who they are. */

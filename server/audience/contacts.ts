@@ -3,10 +3,16 @@ import { isUniqueViolation, type Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { ATTRIBUTES_MAX, type AttributeValue, TAGS_MAX } from './attributes.ts';
 import { normaliseEmail } from './email.ts';
-import { changeSubscription, changeSubscriptions, holdList } from './lists.ts';
+import { changeSubscription, changeSubscriptions, holdList, membersPage } from './lists.ts';
 import { planForChunks } from './queries.ts';
 import * as queries from './queries-contacts.ts';
-import { countLeft, listsOf, type SubscriptionRow, subscriptionsOf } from './queries-lists.ts';
+import {
+  countLeft,
+  listsOf,
+  lockSubscriptionsOf,
+  type SubscriptionRow,
+  subscriptionsOf,
+} from './queries-lists.ts';
 import { findSuppression, type SuppressionRow } from './queries-suppressions.ts';
 import { AudienceRefused } from './refused.ts';
 import type { SubscriptionAct, SubscriptionStatus } from './states.ts';
@@ -81,13 +87,16 @@ export type ContactFilter =
   | { kind: 'tag'; tag: string }
   | { kind: 'list'; listId: string; status: SubscriptionStatus | null };
 
-/** `after`: the id, or with a prefix the address, of the last contact of the page before. */
+/**
+ * `after`: the id, or with a prefix the address, of the last contact of the page before. Null: there is no list with the
+ * filter's id.
+ */
 export async function contactsPage(
   tx: Tx,
   workspaceId: string,
   filter: ContactFilter | null,
   { after, limit }: { after: string | null; limit: number },
-): Promise<queries.ContactRow[]> {
+): Promise<queries.ContactRow[] | null> {
   await planForChunks(tx);
   const page = { beforeId: after, limit };
   switch (filter?.kind) {
@@ -102,7 +111,7 @@ export async function contactsPage(
     case 'tag':
       return queries.contactPageByTag(tx, workspaceId, { ...page, tag: filter.tag });
     case 'list':
-      return queries.memberPage(tx, workspaceId, { ...page, ...filter });
+      return membersPage(tx, workspaceId, { ...page, ...filter });
   }
 }
 
@@ -196,6 +205,7 @@ const LEFT_BEFORE = 'had left a list before the contact was deleted';
 export async function deleteContacts(tx: Tx, workspaceId: string, ids: readonly string[]): Promise<number> {
   await planForChunks(tx);
   const found = await queries.lockContacts(tx, workspaceId, ids);
+  await lockSubscriptionsOf(tx, workspaceId, found);
   await queries.suppressThoseWhoLeft(tx, workspaceId, found, LEFT_BEFORE);
   await queries.deleteContacts(tx, workspaceId, found);
   return found.length;

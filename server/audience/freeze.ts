@@ -16,10 +16,14 @@
  * chunk and every stage asks the same, whatever is done to a segment meanwhile. The claim asks for the subscription again.
  */
 import type { Tx } from '../kernel/database.ts';
+import { conditionsFault, goneFault, rulesOfAudience } from './audience-rules.ts';
+import { missingLists } from './lists.ts';
 import * as queries from './queries.ts';
 import type { FreezePage, FreezePosition, FrozenRules } from './queries-freeze.ts';
 import * as freezing from './queries-freeze.ts';
-import { missingSegments, rulesOfSegments } from './segments.ts';
+import { AudienceRefused } from './refused.ts';
+import { namedIn } from './segment-rules.ts';
+import { missingSegments } from './segments.ts';
 
 export interface FrozenChunk {
   /** Messages inserted that wait to be sent. */
@@ -70,7 +74,7 @@ function sourceOf({ listIds, stepsDone }: FreezePosition, rules: FrozenRules): F
   return listId === undefined ? { rules: rules.included, listIds } : { listId };
 }
 
-/** As the first chunk finds them, and writes them down. Throws AudienceRefused when a segment is not there any more. */
+/** As the first chunk finds them, and writes them down. Throws AudienceRefused when a segment or its list is not there. */
 async function questionsOf(
   tx: Tx,
   workspaceId: string,
@@ -78,10 +82,11 @@ async function questionsOf(
   { beganAt, rules, segmentIds, excludedSegmentIds }: FreezePosition,
 ): Promise<{ at: Date; rules: FrozenRules }> {
   if (beganAt && rules) return { at: beganAt, rules };
-  const found = {
-    included: await rulesOfSegments(tx, workspaceId, segmentIds),
-    excluded: await rulesOfSegments(tx, workspaceId, excludedSegmentIds),
-  };
+  const asked = await rulesOfAudience(tx, workspaceId, { segmentIds, excludedSegmentIds });
+  const found = { included: asked.segments, excluded: asked.excludedSegments };
+  const { listIds } = namedIn([...found.included, ...found.excluded]);
+  const missing = await missingLists(tx, workspaceId, listIds);
+  if (missing.length > 0) throw new AudienceRefused('not-found', `There is no list ${missing.join(', ')}.`);
   return { at: await freezing.beginFreeze(tx, workspaceId, campaignId, found), rules: found };
 }
 
@@ -92,9 +97,11 @@ export async function audienceFault(
   campaignId: string,
 ): Promise<string | undefined> {
   const position = await freezing.lockFreezePosition(tx, workspaceId, campaignId);
-  if (!position || position.beganAt) return undefined;
-  const named = [...position.segmentIds, ...position.excludedSegmentIds];
-  const missing = await missingSegments(tx, workspaceId, named);
-  if (missing.length === 0) return undefined;
-  return `There is no segment ${missing.join(', ')} any more: choose another audience, and send it again.`;
+  if (!position) return undefined;
+  const { listIds, excludedListIds, segmentIds, excludedSegmentIds, beganAt } = position;
+  const lists = await missingLists(tx, workspaceId, [...listIds, ...excludedListIds]);
+  // What the segments said is written down when it begins.
+  if (lists.length > 0 || beganAt) return goneFault('list', lists);
+  const segments = await missingSegments(tx, workspaceId, [...segmentIds, ...excludedSegmentIds]);
+  return goneFault('segment', segments) ?? conditionsFault(tx, workspaceId, position);
 }

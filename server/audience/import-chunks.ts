@@ -11,7 +11,7 @@ import { createHash, type Hash } from 'node:crypto';
 import type { Columns } from './import-columns.ts';
 import type { CsvRecord } from './import-csv.ts';
 import { type ImportedContact, judgeRecord, type RejectedRecord } from './import-record.ts';
-import { ImportRefused } from './import-refused.ts';
+import { ImportRefused, OtherFile } from './import-refused.ts';
 import type { Rejects } from './import-rejects.ts';
 
 const CHUNK_RECORDS = 10_000;
@@ -75,8 +75,8 @@ function digestOf(hash: Hash): string {
   return hash.copy().digest('hex');
 }
 
-function otherFile({ records }: Merged): ImportRefused {
-  return new ImportRefused(
+function otherFile({ records }: Merged): OtherFile {
+  return new OtherFile(
     `The file begins like one whose import was interrupted after ${records} records, but these are not the same: what was imported stays; import the file again, and it begins anew.`,
   );
 }

@@ -11,7 +11,7 @@ import type { Database, Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Chunk } from './import-chunks.ts';
 import type { ImportedContact } from './import-record.ts';
-import { ImportRefused } from './import-refused.ts';
+import { ImportRefused, ImportUnderWay } from './import-refused.ts';
 import * as queries from './queries.ts';
 import type { SubscriptionStatus } from './states.ts';
 
@@ -33,10 +33,7 @@ export function mergeChunk(
 ): Promise<queries.ImportCounts> {
   const { workspaceId, importId } = target;
   return database.withWorkspace(workspaceId, async (tx) => {
-    if ((await queries.lockImport(tx, workspaceId, importId)) !== recordsDone)
-      throw new ImportRefused(
-        'Another process is importing the same file: let it finish, then run this again.',
-      );
+    await lockImportAt(tx, target, recordsDone);
     await stage(tx, chunk);
     await queries.mergeStagedContacts(tx, workspaceId);
     const merged = await queries.subscribeStagedContacts(tx, target);
@@ -46,6 +43,20 @@ export function mergeChunk(
     await queries.addImportCounts(tx, workspaceId, importId, { ...counts, records, sha256, bytesDone });
     return counts;
   });
+}
+
+/** Throws ImportRefused when the import has failed meanwhile, or stands elsewhere. */
+async function lockImportAt(
+  tx: Tx,
+  { workspaceId, importId }: MergeTarget,
+  recordsDone: number,
+): Promise<void> {
+  const found = await queries.lockImport(tx, workspaceId, importId);
+  if (found?.error != null) throw new ImportRefused(`The import has ended: ${found.error}`);
+  if (found?.state !== 'running' || found.recordsDone !== recordsDone)
+    throw new ImportUnderWay(
+      'Another process is importing the same file: let it finish, then run this again.',
+    );
 }
 
 /** What mergeChunk would do; writes nothing. */

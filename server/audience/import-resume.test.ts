@@ -12,6 +12,7 @@ import { DEFAULT_WORKSPACE_ID } from '../kernel/ids.ts';
 import { Scope } from '../kernel/scope.ts';
 import { sql } from '../kernel/sql.ts';
 import { type ImportOptions, type ImportProgress, type ImportReport, importContacts } from './import.ts';
+import { listCounts } from './lists.ts';
 
 const workspaceId = DEFAULT_WORKSPACE_ID;
 /** Chunks enough that a kill which comes late still comes in the middle. */
@@ -140,6 +141,16 @@ describe('an interrupted import', () => {
     assert.equal((await importFile(file)).resumedAfter, 0);
   });
 
+  test('into a list that has another name by now does not go on in that one', async () => {
+    const file = await write('renamed.csv', FEWER_RECORDS);
+    await importAndCancel(file);
+    await inWorkspace((tx) => tx.query(sql`UPDATE list SET name = 'renamed' WHERE name = ${file}`));
+    const { records, resumedAfter, listId } = await importFile(file);
+    assert.deepEqual([records, resumedAfter], [FEWER_RECORDS, 0]);
+    const counts = await inWorkspace((tx) => listCounts(tx, workspaceId, listId ?? ''));
+    assert.equal(counts.subscribed, new Set((await readFile(file, 'utf8')).match(/^\S+@/gm)).size);
+  });
+
   test('is not run by two processes at once: one of them stops, and every record is counted once', async () => {
     const file = await write('contested.csv', FEWER_RECORDS);
     await importAndCancel(file);
@@ -147,7 +158,7 @@ describe('an interrupted import', () => {
     const reports = both.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     const errors = both.flatMap((result) => (result.status === 'rejected' ? [String(result.reason)] : []));
     assert.deepEqual(errors, [
-      'ImportRefused: Another process is importing the same file: let it finish, then run this again.',
+      'ImportUnderWay: Another process is importing the same file: let it finish, then run this again.',
     ]);
     assert.deepEqual(
       reports.map((report) => report.records),

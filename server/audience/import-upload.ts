@@ -8,9 +8,9 @@ import type { Actor } from '../accounts/principal.ts';
 import type { Database } from '../kernel/database.ts';
 import { type ImportOptions, type ImportReport, importContacts } from './import.ts';
 import { rejectsHead, rejectsLine } from './import-rejects.ts';
-import { KeptRejects, REJECTS_DAYS } from './import-rejects-kept.ts';
+import { KeptRejects } from './import-rejects-kept.ts';
 import type { Upload } from './import-source.ts';
-import { deleteOldRejects, type ImportRow, type RejectRow, rejectPage } from './queries-imports.ts';
+import { type ImportRow, type RejectRow, rejectPage } from './queries-imports.ts';
 
 const LINES_PER_PAGE = 500;
 
@@ -36,7 +36,6 @@ export async function importUpload({ actor, address, ...options }: UploadOptions
     workspaceId,
     rejects,
     async onBegin(tx, importId) {
-      await deleteOldRejects(tx, workspaceId, REJECTS_DAYS);
       const after = { list: listName, file: file.name };
       await audit(tx, actor, { action: 'import.started', subject: `import/${importId}`, after, address });
     },

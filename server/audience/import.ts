@@ -19,13 +19,16 @@ import { type Chunk, readChunks } from './import-chunks.ts';
 import { readColumns } from './import-columns.ts';
 import { type CsvRecord, readCsv } from './import-csv.ts';
 import { mergeChunk, previewChunk } from './import-merge.ts';
-import { ImportRefused } from './import-refused.ts';
+import { ImportRefused, ImportUnderWay, OtherFile } from './import-refused.ts';
 import { type Rejects, RejectsFile } from './import-rejects.ts';
 import { openSource, type Source, type Upload } from './import-source.ts';
 import { findOrCreateList, holdList } from './lists.ts';
 import * as queries from './queries.ts';
 
 export { ImportRefused } from './import-refused.ts';
+
+/** An import that merged nothing for so long was interrupted: a chunk takes a second. */
+const IDLE_MS = 60_000;
 
 export interface ImportOptions {
   database: Database;
@@ -155,7 +158,7 @@ function beginRun(options: ImportOptions, source: Source, titles: string[]): Pro
     const listId = await findOrCreateList(tx, workspaceId, listName);
     await holdList(tx, workspaceId, listId);
     const id = newId();
-    const fingerprint = fingerprintOf(options, source) ?? id;
+    const fingerprint = fingerprintOf(options, source, listId) ?? id;
     const unfinished = await queries.findUnfinishedImport(tx, workspaceId, fingerprint);
     if (unfinished) {
       const { id: importId, recordsDone, recordsSha256, ...counts } = unfinished;
@@ -169,11 +172,11 @@ function beginRun(options: ImportOptions, source: Source, titles: string[]): Pro
   });
 }
 
-/** Of everything that decides what the import does; null when the source is a stream. */
-function fingerprintOf(options: ImportOptions, source: Source): string | null {
+/** Of everything that decides what the import does; null when the source is a stream. A list's name may become another's. */
+function fingerprintOf(options: ImportOptions, source: Source, listId: string): string | null {
   if (source.fingerprint === null) return null;
-  const { listName, mapping, types, status } = options;
-  const rules = JSON.stringify([listName, mapping ?? {}, types ?? {}, status ?? 'subscribed']);
+  const { mapping, types, status } = options;
+  const rules = JSON.stringify([listId, mapping ?? {}, types ?? {}, status ?? 'subscribed']);
   return createHash('sha256').update(source.fingerprint).update(rules).digest('hex');
 }
 
@@ -219,7 +222,8 @@ async function readNext(
     const next = await chunks.next();
     return next.done ? undefined : next.value;
   } catch (error) {
-    if (error instanceof ImportRefused) await endImport(options, run, error.message);
+    if (error instanceof OtherFile) await endIdle(options, run, error);
+    else if (error instanceof ImportRefused) await endImport(options, run, error.message);
     throw error;
   }
 }
@@ -247,10 +251,23 @@ function addCounts(a: queries.ImportCounts, b: queries.ImportCounts): queries.Im
   };
 }
 
+/** Of what belongs to another file: it begins anew when that one's import ends here, and waits while somebody goes on with it. */
+async function endIdle(options: ImportOptions, run: Run, { message }: OtherFile): Promise<void> {
+  if (await endImport(options, run, message, IDLE_MS)) return;
+  throw new ImportUnderWay(
+    'Another process is importing a file that begins like this one, or was interrupted a moment ago: import this one when it has ended, or in a minute.',
+  );
+}
+
 /** `error`: the sentence for which the file was refused half way; null when all of it is merged. */
-async function endImport(options: ImportOptions, run: Run, error: string | null): Promise<void> {
-  const { database, workspaceId } = options;
-  const { importId } = run;
-  if (importId === null) return;
-  await database.withWorkspace(workspaceId, (tx) => queries.finishImport(tx, workspaceId, importId, error));
+async function endImport(
+  { database, workspaceId }: ImportOptions,
+  { importId }: Run,
+  error: string | null,
+  idleMs?: number,
+): Promise<boolean> {
+  if (importId === null) return true;
+  return database.withWorkspace(workspaceId, (tx) =>
+    queries.finishImport(tx, workspaceId, importId, error, idleMs),
+  );
 }

@@ -63,19 +63,38 @@ function foundList<T>(found: T | undefined): T {
 
 /**
  * The list and who is on it go, the contacts stay; gives the list's name. Throws AudienceRefused when there is no such
- * list, or a campaign needs it. An import that is under way ends.
+ * list, or a campaign or a segment needs it: without an exclusion more people would get mail. An import that is under way
+ * ends.
  */
 export async function deleteList(tx: Tx, workspaceId: string, id: string): Promise<string> {
   const name = foundList(await listQueries.lockList(tx, workspaceId, id));
-  const [campaign] = await listQueries.campaignsOfList(tx, workspaceId, id);
-  if (campaign)
-    throw new AudienceRefused(
-      'conflict',
-      `The campaign ${campaign.name} uses this list: cancel it, or choose another list for it.`,
-    );
+  await assertNotNeeded(tx, workspaceId, id);
   await listQueries.failImportsOfList(tx, workspaceId, id, 'Its list was deleted.');
   await listQueries.deleteList(tx, workspaceId, id);
   return name;
+}
+
+/** Of a list that is locked: whoever begins to need it holds it before. */
+async function assertNotNeeded(tx: Tx, workspaceId: string, id: string): Promise<void> {
+  const campaign = await listQueries.campaignThatNeedsList(tx, workspaceId, id);
+  if (campaign !== undefined)
+    throw new AudienceRefused(
+      'conflict',
+      `The campaign ${campaign} uses this list: cancel it, or choose another list for it.`,
+    );
+  const segment = await listQueries.segmentThatNeedsList(tx, workspaceId, id);
+  if (segment !== undefined)
+    throw new AudienceRefused(
+      'conflict',
+      `The segment "${segment}" asks for this list: change its rules, or delete it.`,
+    );
+}
+
+/** Which of these are not there; the others stay until the transaction ends. For whoever makes an audience of them. */
+export async function missingLists(tx: Tx, workspaceId: string, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const found = new Set(await listQueries.holdLists(tx, workspaceId, ids));
+  return ids.filter((id) => !found.has(id));
 }
 
 /** Throws AudienceRefused when there is no such list. Keeps it until the transaction ends. */

@@ -119,6 +119,10 @@ const FEW: Record<string, [Work, RegExp]> = {
     (tx) => contacts.suppressThoseWhoLeft(tx, workspaceId, ids, ''),
     /contact_pkey[\s\S]*id = wanted_id[\s\S]*subscription_of_contact[\s\S]*contact_id = /,
   ],
+  'the subscriptions of five hundred contacts, locked': [
+    (tx) => lists.lockSubscriptionsOf(tx, workspaceId, ids),
+    /subscription_of_contact[\s\S]*contact_id = wanted_id/,
+  ],
   'five hundred contacts, erased with their subscriptions': [
     (tx) => contacts.deleteContacts(tx, workspaceId, ids),
     /subscription_of_contact[\s\S]*contact_id = wanted_id[\s\S]*Tid Scan on subscription[\s\S]*contact_pkey[\s\S]*id = wanted_id[\s\S]*Tid Scan on contact/,

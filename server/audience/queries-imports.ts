@@ -1,6 +1,7 @@
 /** Imports as people look at them, and the records that they rejected. */
 import type { Tx } from '../kernel/database.ts';
-import { sql } from '../kernel/sql.ts';
+import { insertIntoOutbox } from '../kernel/queries-outbox.ts';
+import { type Sql, sql } from '../kernel/sql.ts';
 import type { ImportCounts } from './queries.ts';
 
 export const IMPORT_STATES = ['running', 'finished', 'failed'] as const;
@@ -78,4 +79,14 @@ export function deleteOldRejects(tx: Tx, workspaceId: string, days: number) {
   return tx.query(sql`
     DELETE FROM import_reject
     WHERE workspace_id = ${workspaceId} AND import_id < uuid_floor(now() - ${days}::integer * interval '1 day')`);
+}
+
+/** Rows of `ended`: imports that the same statement has ended. */
+export function announceImports(workspaceId: string): Sql {
+  return insertIntoOutbox(workspaceId, {
+    type: sql`('import.' || ended.state)`,
+    data: sql`jsonb_build_object('import_id', ended.id, 'list_id', ended.list_id, 'records_done', ended.records_done,
+      'created', ended.created, 'updated', ended.updated, 'rejected', ended.rejected)`,
+    from: sql`ended`,
+  });
 }

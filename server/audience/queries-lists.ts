@@ -2,6 +2,7 @@
 import type { Tx } from '../kernel/database.ts';
 import { insertIntoOutbox } from '../kernel/queries-outbox.ts';
 import { type Sql, sql, uuids } from '../kernel/sql.ts';
+import { announceImports } from './queries-imports.ts';
 import type { SubscriptionStatus } from './states.ts';
 
 export interface ListRow {
@@ -13,15 +14,13 @@ export interface ListRow {
   unsubscribed: number;
 }
 
-const COLUMNS = sql`l.id, l.name, l.created_at AS "createdAt", n.unconfirmed::float8, n.subscribed::float8,
-  n.unsubscribed::float8`;
+const COLUMNS = sql`l.id, l.name, l.created_at AS "createdAt", n.unconfirmed, n.subscribed, n.unsubscribed`;
 
 /** A few rows of counters a list, whatever its length. */
 function counted(workspaceId: string) {
   return sql`CROSS JOIN LATERAL (
-    SELECT coalesce(sum(n) FILTER (WHERE status = 'unconfirmed'), 0) AS unconfirmed,
-      coalesce(sum(n) FILTER (WHERE status = 'subscribed'), 0) AS subscribed,
-      coalesce(sum(n) FILTER (WHERE status = 'unsubscribed'), 0) AS unsubscribed
+    SELECT coalesce(sum(unconfirmed), 0)::float8 AS unconfirmed, coalesce(sum(subscribed), 0)::float8 AS subscribed,
+      coalesce(sum(unsubscribed), 0)::float8 AS unsubscribed
     FROM list_count WHERE workspace_id = ${workspaceId} AND list_id = l.id) n`;
 }
 
@@ -46,6 +45,14 @@ export async function holdList(tx: Tx, workspaceId: string, id: string): Promise
   return rows.length === 1;
 }
 
+/** Those of the lists that are there; they are not deleted until the transaction ends. */
+export async function holdLists(tx: Tx, workspaceId: string, ids: readonly string[]): Promise<string[]> {
+  const rows = await tx.query<{ id: string }>(sql`
+    SELECT id FROM list WHERE workspace_id = ${workspaceId} AND id = ANY (${uuids(ids)}::uuid[])
+    ORDER BY id FOR KEY SHARE`);
+  return rows.map(({ id }) => id);
+}
+
 /** Its name; waits for whoever holds it. */
 export async function lockList(tx: Tx, workspaceId: string, id: string): Promise<string | undefined> {
   const [row] = await tx.query<{ name: string }>(
@@ -59,18 +66,37 @@ export function renameList(tx: Tx, workspaceId: string, id: string, name: string
   return tx.query(sql`UPDATE list SET name = ${name} WHERE workspace_id = ${workspaceId} AND id = ${id}`);
 }
 
-/** Names of campaigns that are not over and go to this list, or leave it out. A workspace has few campaigns under way. */
-export function campaignsOfList(tx: Tx, workspaceId: string, id: string) {
-  return tx.query<{ name: string }>(sql`
-    SELECT name FROM campaign WHERE workspace_id = ${workspaceId} AND finished_at IS NULL
-      AND ${id}::uuid = ANY (list_ids || excluded_list_ids)
-    ORDER BY id LIMIT 3`);
+/**
+ * A campaign that is not over and goes to this list, leaves it out, or asks for it in the rules that it was frozen by. One
+ * that failed may become a draft again.
+ */
+export async function campaignThatNeedsList(tx: Tx, workspaceId: string, id: string) {
+  const [row] = await tx.query<{ name: string }>(sql`
+    SELECT name FROM campaign WHERE workspace_id = ${workspaceId} AND state NOT IN ('finished', 'cancelled')
+      AND (${id}::uuid = ANY (list_ids || excluded_list_ids) OR ${rulesName(sql`frozen_rules`, id)})
+    ORDER BY id LIMIT 1`);
+  return row?.name;
+}
+
+/** A segment whose rules ask for the list. A workspace has few segments. */
+export async function segmentThatNeedsList(tx: Tx, workspaceId: string, id: string) {
+  const [row] = await tx.query<{ name: string }>(sql`
+    SELECT name FROM segment WHERE workspace_id = ${workspaceId} AND ${rulesName(sql`rules`, id)} ORDER BY name LIMIT 1`);
+  return row?.name;
+}
+
+function rulesName(rules: Sql, listId: string): Sql {
+  return sql`coalesce(jsonb_path_exists(${rules}, '$.**.list_id ? (@ == $id)', jsonb_build_object('id', ${listId}::text)), false)`;
 }
 
 /** Waits for a chunk that is being merged; none is merged afterwards. */
 export function failImportsOfList(tx: Tx, workspaceId: string, id: string, error: string) {
-  return tx.query(sql`UPDATE import SET state = 'failed', error = ${error}, finished_at = now()
-    WHERE workspace_id = ${workspaceId} AND list_id = ${id} AND state = 'running'`);
+  return tx.query(sql`
+    WITH ended AS (
+      UPDATE import SET state = 'failed', error = ${error}, finished_at = now()
+      WHERE workspace_id = ${workspaceId} AND list_id = ${id} AND state = 'running'
+      RETURNING id, list_id, state, records_done, created, updated, rejected)
+    ${announceImports(workspaceId)}`);
 }
 
 /** With its subscriptions and their counters. */
@@ -94,6 +120,17 @@ export function subscriptionsOf(tx: Tx, workspaceId: string, contactId: string) 
     FROM subscription s
     CROSS JOIN LATERAL (SELECT name FROM list WHERE workspace_id = ${workspaceId} AND id = s.list_id LIMIT 1) l
     WHERE s.workspace_id = ${workspaceId} AND s.contact_id = ${contactId} ORDER BY l.name`);
+}
+
+/**
+ * Nobody else changes them until the transaction ends. A statement of its own: only the next one sees what those whom this one
+ * waited for have written. Index: subscription_of_contact.
+ */
+export function lockSubscriptionsOf(tx: Tx, workspaceId: string, contactIds: readonly string[]) {
+  return tx.query(sql`
+    SELECT FROM unnest(${uuids(contactIds)}::uuid[]) wanted_id
+    CROSS JOIN LATERAL (SELECT list_id FROM subscription
+      WHERE workspace_id = ${workspaceId} AND contact_id = wanted_id FOR UPDATE) s`);
 }
 
 export interface ManySubscriptions {

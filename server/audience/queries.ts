@@ -6,8 +6,8 @@
  */
 import { from as copyFrom } from 'pg-copy-streams';
 import type { Tx } from '../kernel/database.ts';
-import { insertIntoOutbox } from '../kernel/queries-outbox.ts';
 import { sql } from '../kernel/sql.ts';
+import { announceImports } from './queries-imports.ts';
 import { announceSubscriptions } from './queries-lists.ts';
 import type { SubscriptionStatus } from './states.ts';
 
@@ -123,11 +123,12 @@ export function insertImport(
       ${row.titles})`);
 }
 
-/** How far the import is, when it still runs; its row stays locked until the transaction ends. */
-export async function lockImport(tx: Tx, workspaceId: string, id: string): Promise<number | undefined> {
-  const [row] = await tx.query<{ n: number }>(sql`SELECT records_done::float8 AS n FROM import
-    WHERE workspace_id = ${workspaceId} AND id = ${id} AND state = 'running' FOR UPDATE`);
-  return row?.n;
+/** How far the import is, or why it failed; its row stays locked until the transaction ends. */
+export async function lockImport(tx: Tx, workspaceId: string, id: string) {
+  const [row] = await tx.query<{ state: string; recordsDone: number; error: string | null }>(sql`
+    SELECT state, records_done::float8 AS "recordsDone", error FROM import
+    WHERE workspace_id = ${workspaceId} AND id = ${id} FOR UPDATE`);
+  return row;
 }
 
 export function addImportCounts(
@@ -145,19 +146,27 @@ export function addImportCounts(
     WHERE workspace_id = ${workspaceId} AND id = ${id}`);
 }
 
-export function finishImport(tx: Tx, workspaceId: string, id: string, error: string | null) {
-  return tx.query(sql`
+/**
+ * `error`: why it failed; null: all of it is merged. False: it had ended before, or a chunk was merged in the last
+ * `idleMs`.
+ */
+export async function finishImport(
+  tx: Tx,
+  workspaceId: string,
+  id: string,
+  error: string | null,
+  idleMs = 0,
+): Promise<boolean> {
+  const rows = await tx.query(sql`
     WITH ended AS (
       UPDATE import SET state = CASE WHEN ${error}::text IS NULL THEN 'finished' ELSE 'failed' END,
         error = ${error}, finished_at = now()
       WHERE workspace_id = ${workspaceId} AND id = ${id} AND state = 'running'
-      RETURNING id, list_id, state, records_done, created, updated, rejected)
-    ${insertIntoOutbox(workspaceId, {
-      type: sql`('import.' || ended.state)`,
-      data: sql`jsonb_build_object('import_id', ended.id, 'list_id', ended.list_id, 'records_done', ended.records_done,
-        'created', ended.created, 'updated', ended.updated, 'rejected', ended.rejected)`,
-      from: sql`ended`,
-    })}`);
+        AND (${idleMs}::float8 = 0 OR progressed_at <= now() - ${idleMs}::float8 * interval '1 ms')
+      RETURNING id, list_id, state, records_done, created, updated, rejected),
+    announced AS (${announceImports(workspaceId)})
+    SELECT id FROM ended`);
+  return rows.length === 1;
 }
 
 /** Tables with row-level security refuse COPY, a temporary one takes it; it is gone when the transaction ends. */

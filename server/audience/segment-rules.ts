@@ -39,6 +39,9 @@ export class SegmentRefused extends Error {
   }
 }
 
+/** Rules that could be read, and name what is not in the workspace. */
+export class UnknownInRules extends SegmentRefused {}
+
 /** Throws SegmentRefused. */
 export function readRules(rules: unknown): Group {
   const found = { conditions: 0 };

@@ -6,11 +6,12 @@
  */
 import { isUniqueViolation, type Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
+import { missingLists } from './lists.ts';
 import { planForChunks } from './queries.ts';
 import * as queries from './queries-segments.ts';
 import { AudienceRefused } from './refused.ts';
 import type { Condition } from './segment-conditions.ts';
-import { conditionsOf, type Group, namedIn, readRules, SegmentRefused } from './segment-rules.ts';
+import { conditionsOf, type Group, namedIn, readRules, UnknownInRules } from './segment-rules.ts';
 import { type Names, sentenceOf, sentenceOfRules } from './segment-sentence.ts';
 
 export type Segment = queries.SegmentRow;
@@ -97,13 +98,6 @@ export async function missingSegments(
   return ids.filter((id) => !found.has(id));
 }
 
-/** Throws AudienceRefused when one is not there. */
-export async function rulesOfSegments(tx: Tx, workspaceId: string, ids: readonly string[]): Promise<Group[]> {
-  if (ids.length === 0) return [];
-  const found = await queries.findRules(tx, workspaceId, ids);
-  return ids.map((id) => found.find((segment) => segment.id === id)?.rules ?? refuseUnknown());
-}
-
 function refuseUnknown(): never {
   throw new AudienceRefused('not-found', 'There is no segment with this id.');
 }
@@ -112,16 +106,17 @@ function nameTaken(name: string): AudienceRefused {
   return new AudienceRefused('conflict', `There is a segment "${name}" already: choose another name.`);
 }
 
-/** What is read, and names only lists and campaigns of this workspace. */
+/** What is read, and names only lists and campaigns of this workspace; the lists stay until the transaction ends. */
 export async function checkedRules(tx: Tx, workspaceId: string, given: unknown): Promise<Group> {
   const rules = readRules(given);
+  await missingLists(tx, workspaceId, namedIn([rules]).listIds);
   const names = await namesIn(tx, workspaceId, [rules]);
   for (const { condition, pointer } of conditionsOf(rules)) {
     if (condition.field === 'list' && !names.has(condition.list_id))
-      throw new SegmentRefused(`${pointer}/list_id`, 'names a list that is not there');
+      throw new UnknownInRules(`${pointer}/list_id`, 'names a list that is not there');
     if (condition.field !== 'engagement' || condition.campaign_id === undefined) continue;
     if (!names.has(condition.campaign_id))
-      throw new SegmentRefused(`${pointer}/campaign_id`, 'names a campaign that is not there');
+      throw new UnknownInRules(`${pointer}/campaign_id`, 'names a campaign that is not there');
   }
   return rules;
 }

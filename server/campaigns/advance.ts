@@ -72,7 +72,8 @@ async function freeze(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
   while (!job.scope.ended) {
     const done = await inWorkspace(job, async (tx) => {
       await job.fence(tx);
-      const campaign = await queries.findCampaign(tx, of);
+      // A pause that came first is seen, and one that comes later waits for the chunk.
+      const campaign = await queries.lockCampaign(tx, of);
       if (campaign?.state !== 'starting') return true;
       const chunk = await freezeChunk(tx, of.workspaceId, of.campaignId, FREEZE_ROWS);
       const moves = new Moves();
@@ -137,14 +138,20 @@ async function finish(job: JobContext, of: CampaignKey): Promise<JobOutcome> {
     }
     const inFlight = (counts.claimed ?? 0) + (counts.committing ?? 0);
     const waiting = (counts.queued ?? 0) + (counts.deferred ?? 0);
-    if (inFlight + waiting === 0 && !(await hasUnfinished(tx, of))) {
-      await queries.moveState(tx, of, statesBefore('finished'), 'finished');
-      await setLanesOpen(tx, of.workspaceId, of.campaignId, false);
-      return { kind: 'done' };
-    }
+    if (inFlight + waiting === 0 && isLastStage && (await end(tx, of))) return { kind: 'done' };
     if (isTried) await queries.moveState(tx, of, ['sending'], 'finishing');
     return again(inFlight === 0 ? quietMs(look) : LOOK_AGAIN_MS);
   });
+}
+
+/** False: there is something to send still, or a person was faster. */
+async function end(tx: Tx, of: CampaignKey): Promise<boolean> {
+  // Who tries a message again holds the campaign still: either its message is seen, or it finds the campaign finished.
+  await queries.lockCampaign(tx, of);
+  if (await hasUnfinished(tx, of)) return false;
+  if (!(await queries.moveState(tx, of, statesBefore('finished'), 'finished'))) return false;
+  await setLanesOpen(tx, of.workspaceId, of.campaignId, false);
+  return true;
 }
 
 /** Between two stages. */

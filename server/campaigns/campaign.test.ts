@@ -4,12 +4,12 @@ import { advanceOnce } from '../../test/support/advance.ts';
 import { makeCampaign, present } from '../../test/support/campaign.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
 import { upsertContact } from '../audience/contacts.ts';
-import { changeSubscription, findOrCreateList } from '../audience/lists.ts';
+import { changeSubscription, deleteList, findOrCreateList } from '../audience/lists.ts';
 import { newId } from '../kernel/ids.ts';
 import { sql } from '../kernel/sql.ts';
 import { enqueueTransactional, streamsOf } from '../queue/transactional.ts';
 import { cancelCampaign, pauseCampaign, resumeCampaign, sendCampaign } from './campaign.ts';
-import { createCampaign } from './draft.ts';
+import { createCampaign, duplicate } from './draft.ts';
 import { CampaignRefused } from './refused.ts';
 import { campaignStatus } from './status.ts';
 
@@ -156,6 +156,23 @@ test('a campaign that turns out unsendable half frozen is paused, so that nothin
   const { campaign: row } = await campaignStatus(db.database, campaign);
   assert.equal(row.state, 'paused');
   assert.match(row.failure ?? '', /teleport/);
+});
+
+test('a copy of a campaign whose excluded list is gone is sent to nobody, and says which', async () => {
+  const campaign = await makeCampaign(db.database, 2);
+  const { workspaceId } = campaign;
+  const copyId = await db.database.withWorkspace(workspaceId, async (tx) => {
+    const excluded = await findOrCreateList(tx, workspaceId, 'not them');
+    await tx.query(sql`UPDATE campaign SET state = 'finished', excluded_list_ids = ${[excluded]}`);
+    await deleteList(tx, workspaceId, excluded);
+    return duplicate(tx, campaign);
+  });
+  const copy = { workspaceId, campaignId: copyId };
+  await sendCampaign(db.database, copy);
+  await advanceOnce(db.database, copy);
+  const { campaign: row } = await campaignStatus(db.database, copy);
+  assert.deepEqual([row.state, row.audience], ['failed', 0]);
+  assert.match(row.failure ?? '', /^There is no list \S+ any more: choose another audience/);
 });
 
 describe('a schedule', () => {

@@ -5,7 +5,8 @@
 import { decodeBody } from '../content/encodings.ts';
 import { readHtml } from '../content/html.ts';
 import type { RenderedTemplate, TemplateField } from '../content/template.ts';
-import type { Database } from '../kernel/database.ts';
+import type { Database, Tx } from '../kernel/database.ts';
+import type { Scope } from '../kernel/scope.ts';
 import { signDkim } from '../smtp/dkim.ts';
 import { type Checked, type ChecklistItem, people } from './checked.ts';
 import { countMissing } from './queries-checklist.ts';
@@ -25,7 +26,7 @@ const SAMPLE = {
 };
 
 export async function checkContent(
-  { database, work }: { database: Database; work: TemplateWorker },
+  { database, scope, work }: { database: Database; scope: Scope; work: TemplateWorker },
   checked: Checked,
 ): Promise<ChecklistItem[]> {
   const { sample = SAMPLE, config } = checked;
@@ -53,7 +54,7 @@ export async function checkContent(
     await oneClickItem(checked, mail.data),
     unsubscribeItem(fields),
     addressItem(checked, shown),
-    await fieldsItem(database, checked, fields),
+    await fieldsItem({ database, scope }, checked, fields),
     subjectItem(shown),
     sizeItem(mail.data),
     linksItem(shown),
@@ -155,7 +156,7 @@ function addressItem({ postalAddress }: Checked, { text, html }: RenderedTemplat
 }
 
 async function fieldsItem(
-  database: Database,
+  { database, scope }: { database: Database; scope: Scope },
   { workspaceId, asked, audience, templateName }: Checked,
   fields: readonly TemplateField[],
 ): Promise<ChecklistItem> {
@@ -163,7 +164,8 @@ async function fieldsItem(
     .filter(({ optional }) => !optional)
     .map(({ path }) => path.replace(/^contact\./, ''));
   const paths = [...new Set(required)].filter((path) => !ALWAYS_THERE.has(path));
-  const missing = await database.withWorkspace(workspaceId, (tx) => countMissing(tx, asked, paths));
+  const look = (tx: Tx) => countMissing(tx, asked, paths);
+  const missing = await database.readWorkspace(workspaceId, look, scope);
   const lacking = paths
     .map((path, index) => ({ path, contacts: missing[index] ?? 0 }))
     .filter(({ contacts }) => contacts > 0);

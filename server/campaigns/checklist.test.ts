@@ -9,7 +9,8 @@ import { readConfig } from '../kernel/config.ts';
 import { newId, DEFAULT_WORKSPACE_ID as workspaceId } from '../kernel/ids.ts';
 import { Scope } from '../kernel/scope.ts';
 import { loadSecrets, type Secrets } from '../kernel/secrets.ts';
-import { addDomain, checkDomain } from '../senders/domains.ts';
+import { sql } from '../kernel/sql.ts';
+import { addDomain, checkDomain, findDomain, removeDomain } from '../senders/domains.ts';
 import { describeInstallation } from '../senders/installation.ts';
 import { saveRelay } from '../senders/relays.ts';
 import { setRoute } from '../senders/routes.ts';
@@ -20,7 +21,7 @@ import { createCampaign, lockDraft } from './draft.ts';
 import { type Consent, launch } from './launch.ts';
 import { updateDraft } from './queries.ts';
 import { campaignStatus } from './status.ts';
-import { workHere } from './template-work.ts';
+import { type TemplateWorker, workHere } from './template-work.ts';
 
 const ADDRESS = 'Green Mill Farm, 4 Mill Lane, Little Harbury';
 const BODY = `Hello {{ first_name | default: "you" }},
@@ -347,6 +348,40 @@ describe('launch', () => {
       ),
     );
     assert.equal((await campaignStatus(db.database, campaign)).campaign.state, 'draft');
+  });
+
+  test('a campaign whose domain somebody removes while it is looked at is not sent, unless it is forced', async () => {
+    const campaign = await makeDraft(AMBER);
+    await db.database.withWorkspace(workspaceId, (tx) =>
+      tx.query(sql`UPDATE campaign SET state = 'cancelled' WHERE state = 'starting'`),
+    );
+    const sendWithoutDomain = (force: boolean) =>
+      withSurroundings({}, (around) => {
+        // The content is looked at after the domain.
+        const work: TemplateWorker = async (task) => {
+          await db.database.withWorkspace(workspaceId, async (tx) => {
+            if (await findDomain(tx, { workspaceId, domain: 'greenmill.com' }))
+              await removeDomain(tx, workspaceId, 'greenmill.com');
+          });
+          return workHere(task);
+        };
+        const consent = { force, by: 'ann', confirm: async () => true };
+        return launch({ ...around, work }, campaign, {}, consent);
+      });
+    const addAgain = () =>
+      db.database.withWorkspace(workspaceId, (tx) =>
+        addDomain(tx, secrets, workspaceId, 'greenmill.com', ['rsa-sha256']),
+      );
+    await assert.rejects(
+      sendWithoutDomain(false),
+      /The domain that signs for greenmill\.com was removed while the checklist looked at campaign/,
+    );
+    assert.equal((await campaignStatus(db.database, campaign)).campaign.state, 'draft');
+    await addAgain();
+    await publish();
+    const { kind } = await sendWithoutDomain(true);
+    assert.equal(kind, 'sent');
+    await addAgain();
   });
 
   test('a rehearsal is sent without a question', async () => {

@@ -6,11 +6,11 @@
  * through a relay is not asked about a domain that was not added to Camp: then the relay signs, and Camp cannot see it.
  */
 
+import { rulesOfAudience } from '../audience/audience-rules.ts';
 import { estimateAudience } from '../audience/estimate.ts';
 import { instant } from '../audience/queries-segments.ts';
-import { rulesOfSegments } from '../audience/segments.ts';
 import type { Config } from '../kernel/config.ts';
-import type { Database } from '../kernel/database.ts';
+import type { Database, Tx } from '../kernel/database.ts';
 import type { Scope } from '../kernel/scope.ts';
 import type { Secrets } from '../kernel/secrets.ts';
 import { checkDomain, dkimKeysOf } from '../senders/domains.ts';
@@ -30,6 +30,8 @@ export interface Checklist {
   /** The worst of the items. */
   verdict: Verdict;
   isRehearsal: boolean;
+  /** Whether Camp signs the mail. */
+  isSigned: boolean;
 }
 
 export interface Surroundings {
@@ -57,13 +59,13 @@ export async function checkBeforeSending(around: Surroundings, of: CampaignKey):
     ...(await checkContent(around, checked)),
   ];
   const verdict = (['red', 'amber'] as const).find((worst) => items.some((item) => item.verdict === worst));
-  return { items, verdict: verdict ?? 'green', isRehearsal: rehearsal };
+  const isSigned = checked.dkimKeys.length > 0 || (domain.kind === 'checked' && domain.activated.length > 0);
+  return { items, verdict: verdict ?? 'green', isRehearsal: rehearsal, isSigned };
 }
 
-function gather({ database, secrets, config }: Surroundings, of: CampaignKey): Promise<Checked> {
+function gather({ database, secrets, config, scope }: Surroundings, of: CampaignKey): Promise<Checked> {
   const { workspaceId } = of;
-  // Not as a reader: it holds the segments that it asks.
-  return database.withWorkspace(workspaceId, async (tx) => {
+  const look = async (tx: Tx): Promise<Checked> => {
     const campaign = await queries.campaignToCheck(tx, of);
     if (!campaign) throw noSuchCampaign(of);
     const fromDomain = campaign.fromEmail.slice(campaign.fromEmail.lastIndexOf('@') + 1);
@@ -72,8 +74,7 @@ function gather({ database, secrets, config }: Surroundings, of: CampaignKey): P
       ...campaign,
       workspaceId,
       at: await instant(tx),
-      segments: await rulesOfSegments(tx, workspaceId, campaign.segmentIds),
-      excludedSegments: await rulesOfSegments(tx, workspaceId, campaign.excludedSegmentIds),
+      ...(await rulesOfAudience(tx, workspaceId, campaign)),
     };
     return {
       ...of,
@@ -86,7 +87,8 @@ function gather({ database, secrets, config }: Surroundings, of: CampaignKey): P
       dkimKeys: await dkimKeysOf(tx, secrets, workspaceId, fromDomain),
       config,
     };
-  });
+  };
+  return database.readWorkspace(workspaceId, look, scope);
 }
 
 function audienceItem({ audience }: Checked): ChecklistItem {

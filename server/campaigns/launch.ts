@@ -3,12 +3,13 @@
  * written down with who did it; amber items want a yes.
  */
 import type { Tx } from '../kernel/database.ts';
+import { holdSigner } from '../senders/domains.ts';
 import { assertPossible, send, verbOf } from './campaign.ts';
 import type { ChecklistItem } from './checked.ts';
 import { type Checklist, checkBeforeSending, type Surroundings } from './checklist.ts';
 import { findDetail } from './draft.ts';
 import { checkPlan, type SendPlan } from './plan.ts';
-import type { CampaignKey } from './queries.ts';
+import type { CampaignDetail, CampaignKey } from './queries.ts';
 import { CampaignRefused } from './refused.ts';
 
 export interface Consent {
@@ -55,10 +56,21 @@ export async function launch(
     await send(tx, of, plan, override);
     const sent = await findDetail(tx, of);
     if (sent.version !== version) throw changedMeanwhile(sent.name);
+    if (checklist.isSigned && !consent.force) await assertSigned(tx, of, sent);
     await also(tx);
   };
   await around.database.withWorkspace(of.workspaceId, work, around.scope);
   return { kind: 'sent', checklist };
+}
+
+/** Of the domain that signs, too: from now on it is not removed, because a campaign that is under way needs it. */
+async function assertSigned(tx: Tx, { workspaceId }: CampaignKey, { name, fromEmail }: CampaignDetail) {
+  const fromDomain = fromEmail.slice(fromEmail.lastIndexOf('@') + 1).toLowerCase();
+  if (await holdSigner(tx, workspaceId, fromDomain)) return;
+  throw new CampaignRefused(
+    'state',
+    `The domain that signs for ${fromDomain} was removed while the checklist looked at campaign "${name}": add it again, or send all the same with force.`,
+  );
 }
 
 /** What the checklist looked at is what is sent. */

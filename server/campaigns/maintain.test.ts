@@ -5,7 +5,7 @@ import { ensureWorkspace } from '../accounts/workspaces.ts';
 import { DEFAULT_WORKSPACE_ID, newId } from '../kernel/ids.ts';
 import { Scope } from '../kernel/scope.ts';
 import { sql } from '../kernel/sql.ts';
-import { maintain } from './maintain.ts';
+import { forget, maintain } from './maintain.ts';
 
 const workspaceId = DEFAULT_WORKSPACE_ID;
 let db: TestDatabase;
@@ -17,9 +17,9 @@ before(async () => {
 
 after(() => db.drop());
 
-async function runMaintenance() {
+async function runMaintenance(job = maintain) {
   await using scope = Scope.root('maintain');
-  return await maintain({
+  return await job({
     scope,
     database: db.database,
     workspaceId,
@@ -59,4 +59,18 @@ test('jobs that ended long ago are forgotten, younger ones are kept', async () =
   const left = await db.database.withWorkspace(workspaceId, (tx) => tx.query(sql`SELECT kind FROM job`));
   assert.deepEqual(left, [{ kind: 'young' }]);
   assert.deepEqual(outcome, { kind: 'again', afterMs: 86_400_000 });
+});
+
+test('rejected records of an import are forgotten after 30 days, whether or not another one begins', async () => {
+  await db.database.withWorkspace(workspaceId, (tx) =>
+    tx.query(sql`
+      INSERT INTO import_reject (workspace_id, import_id, line, title, value, reason, cells)
+      SELECT ${workspaceId}, uuid_floor(now() - t.days * interval '1 day'), t.days, '', '', '', '{}'
+      FROM unnest(ARRAY[29, 31]) AS t(days)`),
+  );
+  await runMaintenance(forget);
+  const left = await db.database.withWorkspace(workspaceId, (tx) =>
+    tx.query(sql`SELECT line::int FROM import_reject`),
+  );
+  assert.deepEqual(left, [{ line: 29 }]);
 });

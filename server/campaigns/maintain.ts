@@ -1,8 +1,11 @@
 /**
  * What has to be done once a day: the partitions of the months to come, and the end of jobs that are long done and of
  * limits that nobody needs any more. And what is asked for too often to wait a day: old idempotency keys, with their
- * answers, and rate limits of those who rest. Jobs like any other, so one worker does them, whichever is there.
+ * answers, rate limits of those who rest, and the rejected records of old imports. Jobs like any other, so one worker does
+ * them, whichever is there.
  */
+import { REJECTS_DAYS } from '../audience/import-rejects-kept.ts';
+import { deleteOldRejects } from '../audience/queries-imports.ts';
 import { forgetOldLimits } from '../delivery/limits-report.ts';
 import type { Database } from '../kernel/database.ts';
 import { purgeKeys } from '../kernel/idempotency.ts';
@@ -40,6 +43,7 @@ export const forget: JobHandler = async ({ database, scope }) => {
   for (const workspaceId of workspaceIds) {
     scope.throwIfEnded();
     await purgeKeys(database, workspaceId);
+    await database.withWorkspace(workspaceId, (tx) => deleteOldRejects(tx, workspaceId, REJECTS_DAYS));
   }
   await purgeRateLimits(database);
   return { kind: 'again', afterMs: FORGET_EVERY_MS };

@@ -237,10 +237,26 @@ test('a Postgres that is not there is told from a mistake of ours', async () => 
   const nobody = new Database(`postgres://camp:camp@127.0.0.1:${address.port}/camp`);
   assert.ok(isDatabaseAway(await errorOf(nobody.withSystem(() => assert.fail('it must not begin')))));
   await nobody.close();
-  for (const statement of [sql`SELECT 1 / 0`, sql`SELEC`, sql`SELECT * FROM contact`]) {
+  const tooMany = { text: 'SELECT 1', values: [1] };
+  for (const statement of [sql`SELECT 1 / 0`, sql`SELEC`, sql`SELECT * FROM contact`, tooMany]) {
     const error = await errorOf(db.database.withSystem((tx) => tx.query(statement)));
     assert.ok(!isDatabaseAway(error) && !isRetryable(error), String(error));
   }
+});
+
+test('a PgBouncer that has waited too long for its Postgres is a database that is away', async () => {
+  const refusal = Buffer.from('E....SFATAL\0C08P01\0Mquery_wait_timeout\0\0');
+  refusal.writeInt32BE(refusal.length - 1, 1);
+  const pooler = createServer((socket) => socket.once('data', () => socket.end(refusal)));
+  await new Promise((resolve) => pooler.listen(0, '127.0.0.1', () => resolve(undefined)));
+  const address = pooler.address();
+  assert.ok(address !== null && typeof address === 'object');
+  const database = new Database(`postgres://camp:camp@127.0.0.1:${address.port}/camp`);
+  const error = await errorOf(database.withSystem(() => assert.fail('it must not begin')));
+  await database.close();
+  await new Promise((resolve) => pooler.close(resolve));
+  assert.match(String(error), /query_wait_timeout/);
+  assert.ok(isDatabaseAway(error));
 });
 
 test('of two transactions that wait for each other one is chosen to be tried again', async () => {

@@ -4,7 +4,8 @@
  * Every statement runs in a transaction that first says who it is: `withWorkspace` takes the role camp_app and
  * names one workspace, so that row-level security shows that workspace's rows and no others, also when the
  * connection belongs to a superuser; a forgotten context sees nothing. `withSystem` takes camp_system, which may
- * read lanes, workers and routes of all workspaces and no contact and no message.
+ * read lanes, workers and routes of all workspaces and no contact and no message. `asSystem` is a part of the first as the
+ * second, for what changes a person and is noted in a workspace.
  *
  * Works behind PgBouncer in transaction mode: all settings are local to the transaction, statements are unnamed. The
  * connection serves another workspace afterwards, so a statement that comes after the end is refused.
@@ -158,6 +159,14 @@ function contextOf(workspaceId: string): string {
   return `SET LOCAL ROLE camp_app; SET LOCAL camp.workspace_id = '${workspaceId}'`;
 }
 
+/** Part of a workspace's transaction, as camp_system. Whatever is thrown out of it has to end the transaction. */
+export async function asSystem<T>(tx: Tx, work: (tx: Tx) => Promise<T>): Promise<T> {
+  await tx.query({ text: 'SET LOCAL ROLE camp_system', values: [] });
+  const result = await work(tx);
+  await tx.query({ text: 'SET LOCAL ROLE camp_app', values: [] });
+  return result;
+}
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** `end` closes the transaction to further statements and gives those that were kept for the COMMIT. */
@@ -232,6 +241,8 @@ async function commit(client: pg.PoolClient, run: Run, atCommit: Sql[], pipeline
 
 /** SQLSTATEs and socket errors that mean: the database is away, restarting, full or read-only; try again later. */
 const AWAY_SQLSTATES = /^(08...|53...|57P0[1235]|25P03|25006|58030)$/;
+/** What PgBouncer says, as FATAL, when it breaks off; Postgres, as ERROR, of a statement that it cannot take. */
+const PROTOCOL_VIOLATION = '08P01';
 const AWAY_SOCKET_ERRORS = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -247,6 +258,8 @@ const AWAY_SOCKET_ERRORS = new Set([
 export function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const isOurs = code === PROTOCOL_VIOLATION && 'severity' in error && error.severity === 'ERROR';
+  if (isOurs) return false;
   if (AWAY_SQLSTATES.test(code) || AWAY_SOCKET_ERRORS.has(code)) return true;
   return /Connection terminated|timeout exceeded when trying to connect|is not queryable|Query read timeout/.test(
     error.message,

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createRawServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { setFlagsFromString } from 'node:v8';
@@ -104,6 +104,38 @@ test('an answer that breaks off is an error, and not a shorter answer', async ()
     setImmediate(() => request.socket.destroy());
   };
   await assert.rejects(call(), /127\.0\.0\.1/);
+});
+
+test('whatever a server begins its answer with, the call ends, and with a sentence', async () => {
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: x\r\n\r\n';
+  const odd: [begins: string, then: 'close' | 'silence', ends: RegExp][] = [
+    [`HTTP/1.1 101 Switching Protocols\r\n${upgrade}`, 'silence', /: it answered in another protocol$/],
+    [`HTTP/1.1 101 Switching Protocols\r\n${upgrade}`, 'close', /: it answered in another protocol$/],
+    [`HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 X\r\n${upgrade}`, 'silence', /: it answered in another/],
+    [`HTTP/1.1 100 Continue\r\n${upgrade}`, 'silence', /out of time/],
+    ['HTTP/1.1 199 Nearly\r\n\r\n', 'silence', /out of time/],
+    ['HTTP/1.1 103 Early Hints\r\n\r\n', 'close', /: socket hang up$/],
+    ['', 'silence', /out of time/],
+    ['', 'close', /: socket hang up$/],
+    ['HTTP/1.1 20', 'close', /: socket hang up$/],
+    ['SSH-2.0-OpenSSH_9.9\r\n', 'silence', /: Parse Error/],
+  ];
+  for (const [begins, then, ends] of odd) {
+    const raw = createRawServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => (then === 'close' ? socket.end(begins) : socket.write(begins)));
+    });
+    raw.listen(0, '127.0.0.1');
+    await once(raw, 'listening');
+    const url = new URL(`http://127.0.0.1:${(raw.address() as AddressInfo).port}/`);
+    try {
+      await assert.rejects(call({ method: 'POST', body: 'a=1', url, deadlineMs: 200 }), ends, begins);
+    } finally {
+      raw.close();
+      // Its connection is gone too.
+      await once(raw, 'close');
+    }
+  }
 });
 
 test('over TLS only a server with a certificate for its name, from who is trusted, gets the request', async () => {

@@ -40,7 +40,7 @@ export async function callHttp(scope: Scope, request: HttpRequest): Promise<Http
   scope.throwIfEnded();
   const call = scope.child(`${method} ${url.host}`, { deadlineMs });
   try {
-    return await exchange(await dial(call, request), request);
+    return await exchange(call, await dial(call, request), request);
   } catch (error) {
     call.throwIfEnded();
     // Its `code` is not ours: a client that sees ECONNRESET may send the request again by itself.
@@ -69,11 +69,14 @@ function encrypt(socket: Socket, host: string): Promise<Socket> {
   });
 }
 
+/** Settles at the latest when the scope ends, whatever becomes of the socket. */
 function exchange(
+  call: Scope,
   socket: Socket,
   { method, url, headers, body, responseBytesMax, cut = false }: HttpRequest,
 ) {
   return new Promise<HttpResponse>((resolve, reject) => {
+    call.onEnd(reject);
     const outgoing = httpRequest({
       createConnection: () => socket,
       method,
@@ -82,6 +85,8 @@ function exchange(
       headers: { host: url.host, connection: 'close', ...headers },
     });
     outgoing.once('response', (incoming) => read(incoming, responseBytesMax, cut).then(resolve, reject));
+    // To 101, which nobody asked for, Node says nothing at all when nobody listens.
+    outgoing.once('upgrade', () => reject(new Error('it answered in another protocol')));
     outgoing.on('error', reject);
     outgoing.end(body);
   });

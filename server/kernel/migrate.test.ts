@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
@@ -85,6 +85,26 @@ test('two processes that start at the same moment apply every migration once', a
   const [first, second] = await Promise.all([migrate(database), migrate(other)]);
   await other.close();
   assert.deepEqual([...first, ...second].sort(), (await readdir(OURS)).sort());
+});
+
+test('a message of its own whose month was dropped does not stop the upgrade', async () => {
+  const names = (await readdir(OURS)).sort();
+  const copy = async (name: string) => file(name, await readFile(join(OURS, name), 'utf8'));
+  await Promise.all(names.filter((name) => name < '0018').map(copy));
+  await migrate(database, folder);
+  await database.withOwner(async (tx) => {
+    const id = '018f0000-0000-7000-8000-000000000000';
+    await tx.query(new Sql('ALTER TABLE transactional_message NO FORCE ROW LEVEL SECURITY', []));
+    await tx.query(
+      new Sql(
+        'INSERT INTO transactional_message (workspace_id, id, campaign_id, body) VALUES ($1, $1, $1, $2)',
+        [id, '{}'],
+      ),
+    );
+    await tx.query(new Sql('ALTER TABLE transactional_message FORCE ROW LEVEL SECURITY', []));
+  });
+  await copy('0018_messages.sql');
+  assert.deepEqual(await migrate(database, folder), ['0018_messages.sql']);
 });
 
 test('an upgrade applies what is new and nothing else, in the order of the numbers', async () => {

@@ -129,6 +129,17 @@ describe('with a million messages in two months', () => {
     assertKeyed(plan);
   });
 
+  test('of a time, only the events of its campaigns are read', async () => {
+    const [from, until] = [new Date('2020-01-15T00:00:00Z'), new Date('2020-02-01T00:00:00Z')];
+    const plan = await planOf((tx) =>
+      queries.messagesThatEnded(tx, { ...wanted, from, until, state: 'rejected', rows: 51 }),
+    );
+    const floor = (time: string) => Date.parse(time).toString(16).padStart(12, '0').replace(/^.{8}/, '$&-');
+    const walk = plan.match(/using event_\d+_\d+_workspace_id_kind.*\n.*Index Cond: .*/)?.[0] ?? '';
+    assert.match(walk, new RegExp(`campaign_id >= '${floor('2020-01-01T00:00:00Z')}`));
+    assert.match(walk, new RegExp(`campaign_id < '${floor('2020-02-01T00:00:00Z')}`));
+  });
+
   test('one message is told by its key, and its events by theirs', async () => {
     const of = { workspaceId, campaignId: large, contactId: newId() };
     const plan = await planOf(async (tx) => {

@@ -117,7 +117,8 @@ export type RareEnd = (typeof RARE_ENDS)[number];
 
 /**
  * Messages that ended so and still stand there, in the same order. Expected plan: event_of_ending backwards in each
- * partition, merged, and a probe of message_pkey for each.
+ * partition, merged, from `until` to the month of `from` only (a stream has its month's messages), and a probe of
+ * message_pkey for each.
  */
 export function messagesThatEnded(
   tx: Tx,
@@ -140,6 +141,8 @@ export function messagesThatEnded(
       WHERE workspace_id = ${workspaceId} AND kind = ${told} AND campaign_id <= ${behind.campaignId}::uuid
         AND (campaign_id, contact_id) < (${behind.campaignId}::uuid, ${behind.contactId}::uuid)
         AND campaign_id >= ${campaignId ?? LAST_ID}::uuid AND campaign_id <= ${campaignId ?? FIRST.campaignId}::uuid
+        AND campaign_id >= coalesce(uuid_floor(date_trunc('month', ${from}::timestamptz, 'UTC')), ${LAST_ID}::uuid)
+        AND campaign_id < coalesce(uuid_floor(${until}::timestamptz), ${FIRST.campaignId}::uuid)
       ORDER BY campaign_id DESC, contact_id DESC) e
     CROSS JOIN LATERAL (SELECT * FROM message
       WHERE workspace_id = ${workspaceId} AND campaign_id = e.campaign_id AND contact_id = e.contact_id LIMIT 1) m
@@ -223,14 +226,18 @@ export function cancelMessage(tx: Tx, { workspaceId, campaignId, contactId }: Ca
       AND due_at IS NOT NULL`);
 }
 
-/** Due now, with all of its time before it again. Of a message that is locked and in the hands of no worker. */
+/**
+ * Due now, with all of its time before it again. Of a message that is locked and in the hands of no worker. Deferrals say
+ * which of the two it waits as, to all who move it on: what is queued has none.
+ */
 export function makeDue(
   tx: Tx,
   { workspaceId, campaignId, contactId }: CampaignKey & MessageKey,
   to: 'queued' | 'deferred',
 ) {
   return tx.query(sql`
-    UPDATE message SET state = ${to}, due_at = now(), first_deferred_at = now()
+    UPDATE message SET state = ${to}, due_at = now(), first_deferred_at = now(),
+      deferrals = CASE WHEN ${to === 'queued'} THEN 0 ELSE deferrals END
     WHERE workspace_id = ${workspaceId} AND campaign_id = ${campaignId} AND contact_id = ${contactId}
       AND worker_id IS NULL`);
 }

@@ -49,11 +49,12 @@ export async function addDomain(
   algorithms: readonly Algorithm[],
 ): Promise<string> {
   const key = { workspaceId, domain: readDomain(text) };
+  // Before the look at its keys: nobody removes it, or gives it others, until ours are there.
+  await queries.ensureDomain(tx, key);
   const keys = await queries.keysOfDomains(tx, workspaceId, [key.domain]);
   const lacking = algorithms.filter((algorithm) => !keys.some((known) => known.algorithm === algorithm));
   // The domain and its keys come together: one without a key could look as if nothing were amiss.
   const made = await Promise.all(lacking.map((algorithm) => makeKey(secrets, key, algorithm)));
-  await queries.insertDomain(tx, key);
   for (const each of made) await queries.insertPendingKey(tx, each);
   return key.domain;
 }
@@ -108,19 +109,32 @@ export async function retireKey(
   return domain.domain;
 }
 
-/** Forgets a domain and its keys. Throws DomainRefused, also while a campaign that is under way sends as it. */
+/** Forgets a domain and its keys. Throws DomainRefused, also while mail that it signs is under way, or waits. */
 export async function removeDomain(tx: Tx, workspaceId: string, text: string): Promise<string> {
   const key = await addedDomain(tx, workspaceId, text);
-  for (const { fromDomain, name } of await queries.fromDomainsInStates(tx, workspaceId, UNDER_WAY)) {
-    const signing = await queries.nearestDomain(tx, workspaceId, alignedDomains(fromDomain));
-    if (signing === key.domain)
+  const signsFor = async ({ fromDomain }: { fromDomain: string }) =>
+    (await queries.signingDomain(tx, workspaceId, alignedDomains(fromDomain))) === key.domain;
+  for (const campaign of await queries.fromDomainsInStates(tx, workspaceId, UNDER_WAY))
+    if (await signsFor(campaign))
       throw new DomainRefused(
-        `The campaign "${name}" sends as ${fromDomain} and is not over: wait for its end, or cancel it.`,
+        `The campaign "${campaign.name}" sends as ${campaign.fromDomain} and is not over: wait for its end, or cancel it.`,
         'conflict',
       );
-  }
+  for (const waiting of await queries.fromDomainsOfWaiting(tx, workspaceId))
+    if (await signsFor(waiting))
+      throw new DomainRefused(
+        `Messages from ${waiting.fromDomain} wait to be sent: wait until they have left, or cancel them.`,
+        'conflict',
+      );
   await queries.deleteDomain(tx, key);
   return key.domain;
+}
+
+/** Whether mail from this domain is signed; nobody removes the domain that signs it until the transaction ends. */
+export async function holdSigner(tx: Tx, workspaceId: string, fromDomain: string): Promise<boolean> {
+  const domains = alignedDomains(fromDomain);
+  await queries.holdDomains(tx, workspaceId, domains);
+  return (await queries.signingKeys(tx, workspaceId, domains)).length > 0;
 }
 
 /** Its row is locked until the transaction ends. Throws DomainRefused. */

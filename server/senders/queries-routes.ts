@@ -63,6 +63,13 @@ export function relaysNamed(tx: Tx, workspaceId: string, names: readonly string[
     WHERE workspace_id = ${workspaceId} AND name = ANY(${names}::text[])`);
 }
 
+/** Until the transaction ends nobody removes one of them. */
+export function holdRelays(tx: Tx, workspaceId: string, names: readonly string[]) {
+  return tx.query(sql`
+    SELECT name FROM relay WHERE workspace_id = ${workspaceId} AND name = ANY(${names}::text[])
+    ORDER BY name FOR KEY SHARE`);
+}
+
 /** False: there was none. */
 export async function deleteRelay(tx: Tx, workspaceId: string, name: string): Promise<boolean> {
   const rows = await tx.query(

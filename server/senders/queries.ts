@@ -37,10 +37,10 @@ export interface DomainRow {
 
 const DOMAIN = sql`domain, created_at AS "createdAt", checked_at AS "checkedAt", findings`;
 
-/** Does nothing when it was added before. */
-export function insertDomain(tx: Tx, { workspaceId, domain }: DomainKey) {
+/** New, or as it was added before; either way with its row locked, as lockDomain does. */
+export function ensureDomain(tx: Tx, { workspaceId, domain }: DomainKey) {
   return tx.query(sql`INSERT INTO sending_domain (workspace_id, domain) VALUES (${workspaceId}, ${domain})
-    ON CONFLICT (workspace_id, domain) DO NOTHING`);
+    ON CONFLICT (workspace_id, domain) DO UPDATE SET domain = excluded.domain`);
 }
 
 /** Those behind `after` in the order of their names. */
@@ -63,6 +63,13 @@ export async function lockDomain(tx: Tx, { workspaceId, domain }: DomainKey): Pr
   return rows.length === 1;
 }
 
+/** Those of these that were added: until the transaction ends nobody removes one. */
+export function holdDomains(tx: Tx, workspaceId: string, domains: readonly string[]) {
+  return tx.query(sql`
+    SELECT domain FROM sending_domain WHERE workspace_id = ${workspaceId} AND domain = ANY(${domains}::text[])
+    ORDER BY domain FOR KEY SHARE`);
+}
+
 export function keepFindings(tx: Tx, { workspaceId, domain }: DomainKey, findings: CheckedRecord[]) {
   return tx.query(sql`
     UPDATE sending_domain SET checked_at = now(), findings = ${JSON.stringify(findings)}
@@ -81,6 +88,33 @@ export function fromDomainsInStates(tx: Tx, workspaceId: string, states: readonl
     SELECT lower(split_part(from_email, '@', 2)) AS "fromDomain", min(name) AS name FROM campaign
     WHERE workspace_id = ${workspaceId} AND kind = 'campaign' AND state = ANY(${states}::text[])
     GROUP BY 1 ORDER BY 1`);
+}
+
+/**
+ * The domains of the From addresses whose messages of their own wait. Index: campaign_stream, and for each stream
+ * message_claim, which has the waiting ones only.
+ */
+export function fromDomainsOfWaiting(tx: Tx, workspaceId: string) {
+  return tx.query<{ fromDomain: string }>(sql`
+    SELECT DISTINCT lower(split_part(c.from_email, '@', 2)) AS "fromDomain" FROM campaign c
+    CROSS JOIN LATERAL (SELECT FROM message m
+      WHERE m.workspace_id = ${workspaceId} AND m.campaign_id = c.id AND m.due_at IS NOT NULL LIMIT 1) waiting
+    WHERE c.workspace_id = ${workspaceId} AND c.kind = 'transactional' ORDER BY 1`);
+}
+
+/** The longest of these whose keys sign (see signingKeys); without one, the longest that was added. */
+export async function signingDomain(
+  tx: Tx,
+  workspaceId: string,
+  domains: readonly string[],
+): Promise<string | undefined> {
+  const [row] = await tx.query<{ domain: string }>(sql`
+    SELECT d.domain FROM sending_domain d
+    WHERE d.workspace_id = ${workspaceId} AND d.domain = ANY(${domains}::text[])
+    ORDER BY EXISTS (SELECT FROM dkim_key k
+      WHERE k.workspace_id = ${workspaceId} AND k.domain = d.domain AND k.state = 'active') DESC,
+      length(d.domain) DESC LIMIT 1`);
+  return row?.domain;
 }
 
 /** The longest of these that was added. */

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { until } from '../../test/support/campaign.ts';
 import { createTestDatabase } from '../../test/support/database.ts';
 import type { Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { Secrets } from '../kernel/secrets.ts';
+import { sql } from '../kernel/sql.ts';
 import { parseSmtpUrl } from '../smtp/url.ts';
 import { grantPool, openPool, revokePool } from './pools.ts';
 import { allSendingRoutes } from './queries-routes.ts';
@@ -277,4 +279,35 @@ test('a route that names what is not there is refused, and the one before stays'
   const elsewhere = within(of, (tx) => setRoute(tx, secrets, of, lost));
   await assert.rejects(elsewhere, { message: /relay:relay, the relay of SMTP_URL, and SMTP_URL is not set/ });
   assert.deepEqual(await planOf('acme.example', of), { levels: [[direct]], problems: [] });
+});
+
+test('a relay that a route is given at the same moment is not removed, and one that is removed is in no route', async () => {
+  const owner = newId();
+  const within = <T>(work: (tx: Tx) => Promise<T>) => database.withWorkspace(owner, work);
+  const wish = { domain: '*', route: 'relay:main', fallback };
+  const sets = (tx: Tx) => setRoute(tx, secrets, owner, wish);
+  const removes = (tx: Tx) => removeRelay(tx, owner, 'main');
+  const isAnybodyWaiting = async () => {
+    const waiting = await database.withSystem((tx) =>
+      tx.query(sql`SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE NOT granted AND datname = current_database()`),
+    );
+    return waiting.length > 0;
+  };
+  const atOnce = async (first: (tx: Tx) => Promise<unknown>, second: (tx: Tx) => Promise<unknown>) => {
+    const { begun } = await within(async (tx) => {
+      await first(tx);
+      const waiting = Promise.allSettled([within(second)]);
+      await until(isAnybodyWaiting, 'the second waits for the first');
+      return { begun: waiting };
+    });
+    const [outcome] = await begun;
+    return outcome?.status === 'rejected' ? String(outcome.reason) : 'done';
+  };
+  await within((tx) =>
+    saveRelay(tx, secrets, owner, { name: 'main', url: 'smtp://main.example', trusted: true }),
+  );
+  assert.match(await atOnce(sets, removes), /The route of "\*" uses the relay main/);
+  await within((tx) => removeRoute(tx, owner, '*'));
+  assert.match(await atOnce(removes, sets), /There is no relay "main"/);
 });

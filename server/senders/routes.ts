@@ -92,6 +92,7 @@ export async function setRoute(
 ): Promise<queries.SendingRouteRow> {
   const name = domain === ANY_DOMAIN ? domain : readDomain(domain);
   const levels = parseRoute(route);
+  await queries.holdRelays(tx, workspaceId, namesOf('relay', levels));
   const joined = await joinRoute(tx, secrets, workspaceId, levels, fallback);
   const problem = joined.flat().find((way) => typeof way === 'string');
   if (problem !== undefined) throw new RouteRefused(problem);
@@ -128,10 +129,8 @@ async function joinRoute(
   levels: readonly (readonly Way[])[],
   fallback: Route | null,
 ): Promise<RouteOrProblem[][]> {
-  const namesOf = (kind: Way['kind']) =>
-    levels.flat().flatMap((way) => (way.kind === kind ? [way.name] : []));
-  const relays = await findRelays(tx, secrets, workspaceId, namesOf('relay'));
-  const pools = await queries.poolsNamed(tx, workspaceId, namesOf('direct'));
+  const relays = await findRelays(tx, secrets, workspaceId, namesOf('relay', levels));
+  const pools = await queries.poolsNamed(tx, workspaceId, namesOf('direct', levels));
   const joinWay = (way: Way): RouteOrProblem => {
     const isNamed = ({ name }: { name: string }) => name === way.name;
     if (way.kind === 'direct') return directRoute(way, pools.find(isNamed));
@@ -139,6 +138,10 @@ async function joinRoute(
     return relayRoute(way, relays.find(isNamed));
   };
   return levels.map((ways) => ways.map(joinWay));
+}
+
+function namesOf(kind: Way['kind'], levels: readonly (readonly Way[])[]): string[] {
+  return levels.flat().flatMap((way) => (way.kind === kind ? [way.name] : []));
 }
 
 function relayRoute({ name, weight }: Way, relay: Relay | undefined): RouteOrProblem {

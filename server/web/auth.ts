@@ -22,7 +22,7 @@ export async function authorize(
   services: Services,
 ): Promise<Principal | null> {
   if (endpoint.scope === 'public') return null;
-  const principal = await authenticate(request, services);
+  const principal = await authenticate(request, services, { isUse: !endpoint.passive });
   if (principal.kind === 'session' && !SAFE_METHODS.has(request.method))
     assertOwnPages(request, services.config.publicUrl);
   return principal;
@@ -36,10 +36,11 @@ export function assertMay(principal: Principal, { scope }: Endpoint): void {
   );
 }
 
-/** Throws a Problem. */
+/** Whether that is a use of the session, which keeps it from ending idle, the caller says. Throws a Problem. */
 export async function authenticate(
   request: Pick<ApiRequest, 'headers' | 'cookies'>,
   services: Services,
+  { isUse }: { isUse: boolean },
 ): Promise<Principal> {
   const { authorization } = request.headers;
   const { config, database, metrics } = services;
@@ -52,7 +53,7 @@ export async function authenticate(
   }
   const token = sessionOf(request.cookies, config);
   if (token === undefined) throw unauthenticated('Send an API key: Authorization: Bearer camp_live_…');
-  const principal = await principalOfSession(database, token);
+  const principal = await principalOfSession(database, token, { isUse });
   if (principal) return principal;
   metrics.authFailures.inc({ kind: 'session' });
   throw unauthenticated('The session has ended: sign in again.');

@@ -5,6 +5,7 @@ import type { CampaignDetail, CampaignRow } from '../campaigns/queries.ts';
 import { CAMPAIGN_STATES } from '../campaigns/states.ts';
 import { Id, nullable, oneOf, strict, Time } from './schemas.ts';
 import { TEMPLATE_CHARS_MAX } from './template-problems.ts';
+import { readTime } from './time.ts';
 
 const PARTS_MAX = 100;
 const HOLD_SECONDS_MAX = 30 * 86_400;
@@ -186,7 +187,7 @@ type PlanBody = Static<Type.TObject<typeof planFields>>;
 
 export function planOf(body: PlanBody): SendPlan {
   return {
-    at: body.at === undefined ? undefined : new Date(body.at),
+    at: body.at === undefined ? undefined : readTime(body.at, '/body/at'),
     atLocal: body.local_at,
     timezone: body.timezone,
     window: body.window,

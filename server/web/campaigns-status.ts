@@ -9,7 +9,7 @@ import type { Tx } from '../kernel/database.ts';
 import { MESSAGE_STATES } from '../queue/states.ts';
 import { environmentRoute, type Route, routePlanOf } from '../senders/routes.ts';
 import { CampaignSummarySchema, PlanSchema, summaryOf } from './campaigns-json.ts';
-import { surroundingsOf } from './campaigns-verbs.ts';
+import { AUDIENCE_MS_MAX, surroundingsOf } from './campaigns-verbs.ts';
 import { endpoint, ok } from './endpoint.ts';
 import { Id, nullable, oneOf, strict, Time } from './schemas.ts';
 
@@ -108,7 +108,9 @@ export const checklist = endpoint({
   scope: 'campaigns:read',
   idempotency: 'none',
   load: 'bulk',
+  deadlineMs: AUDIENCE_MS_MAX,
   params: { id: Id },
+  problems: ['refused'],
   responses: {
     200: strict(
       {
@@ -179,7 +181,9 @@ export const audience = endpoint({
   scope: 'campaigns:read',
   idempotency: 'none',
   load: 'bulk',
+  deadlineMs: AUDIENCE_MS_MAX,
   params: { id: Id },
+  problems: ['refused'],
   responses: {
     200: strict(
       {
@@ -204,8 +208,7 @@ export const audience = endpoint({
       const campaign = await findDetail(tx, { workspaceId, campaignId: params.id });
       return estimateAudience(tx, workspaceId, campaign);
     };
-    // Not as a reader: it holds the segments that it asks.
-    const { asOf, ...counts } = await services.database.withWorkspace(workspaceId, look, scope);
+    const { asOf, ...counts } = await services.database.readWorkspace(workspaceId, look, scope);
     return ok({ ...counts, as_of: asOf.toISOString() });
   },
 });

@@ -70,14 +70,14 @@ async function shownTo(
   { templateName, templateBody, postalAddress }: CampaignDetail,
   contactId: string | undefined,
 ): Promise<Shown> {
-  const { services, scope } = request;
+  const { services } = request;
   const data = contactId === undefined ? {} : await contactFields(request, contactId);
   const surroundings = {
     unsubscribeUrl: `${services.config.publicUrl}/u/sample`,
     postalAddress: postalAddress ?? undefined,
   };
   const task = { kind: 'preview' as const, name: templateName, source: templateBody, data, surroundings };
-  const result = await services.templates.do(task, scope);
+  const result = await services.templates.do(task, request);
   if (result.kind === 'refused') throw templateProblem(result, '/body/contact_id');
   return result.preview;
 }

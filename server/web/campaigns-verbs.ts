@@ -15,12 +15,17 @@ import { type ApiRequest, accepted, endpoint, ok } from './endpoint.ts';
 import { Problem } from './problem.ts';
 import { Id, strict } from './schemas.ts';
 
+/** What passes through all contacts: a checklist asks twice. */
+export const AUDIENCE_MS_MAX = 120_000;
+
 export const send = endpoint({
   summary: 'Send a campaign, now or by a plan',
   description:
     'After a look at the checklist: what is amber must be accepted, what is red forced, and who forced it is written down. A scheduled campaign may be sent now.',
   scope: 'campaigns:send',
   idempotency: 'required',
+  load: 'bulk',
+  deadlineMs: AUDIENCE_MS_MAX,
   params: { id: Id },
   body: strict({
     ...planFields,
@@ -33,7 +38,11 @@ export const send = endpoint({
     const { body, params, principal, workspaceId, services, scope, once } = request;
     const of = { workspaceId, campaignId: params.id };
     const { database, config } = services;
-    if (!(await database.readWorkspace(workspaceId, (tx) => creditsAllow(tx, config, workspaceId), scope)))
+    const mayBePaid = async (tx: Tx) => {
+      await findDetail(tx, of);
+      return creditsAllow(tx, config, workspaceId);
+    };
+    if (!(await database.readWorkspace(workspaceId, mayBePaid, scope)))
       throw new Problem('out-of-credits', OUT_OF_CREDITS);
     const consent = {
       force: body.force === true,
@@ -62,15 +71,15 @@ async function answerSent(tx: Tx, { workspaceId }: ApiRequest, campaignId: strin
 }
 
 /** What the checklist is asked with. */
-export function surroundingsOf({ services, scope }: Pick<ApiRequest, 'services' | 'scope'>) {
-  const { database, secrets, resolver, config, templates } = services;
+export function surroundingsOf(request: Pick<ApiRequest, 'services' | 'workspaceId' | 'scope'>) {
+  const { database, secrets, resolver, config, templates } = request.services;
   return {
-    scope,
+    scope: request.scope,
     database,
     secrets,
     resolver,
     config,
-    work: <Task extends Parameters<typeof templates.do>[0]>(task: Task) => templates.do(task, scope),
+    work: <Task extends Parameters<typeof templates.do>[0]>(task: Task) => templates.do(task, request),
   };
 }
 

@@ -1,6 +1,8 @@
 /** Campaigns as drafts: made, read, changed, copied and thrown away. What is done with them is in campaigns-verbs.ts. */
 import Type, { type Static } from 'typebox';
 import { audit } from '../accounts/audit.ts';
+import { conditionsFault } from '../audience/audience-rules.ts';
+import { missingLists } from '../audience/lists.ts';
 import { missingSegments } from '../audience/segments.ts';
 import {
   createDraft,
@@ -11,7 +13,6 @@ import {
   lockDraft,
 } from '../campaigns/draft.ts';
 import * as queries from '../campaigns/queries.ts';
-import { unknownLists } from '../campaigns/queries-audience.ts';
 import { findTemplate } from '../campaigns/queries-templates.ts';
 import { CAMPAIGN_STATES } from '../campaigns/states.ts';
 import type { Tx } from '../kernel/database.ts';
@@ -234,7 +235,7 @@ async function templateIn(
   throw new Problem('refused', message, { errors: [{ path: '/body/template_id', message }] });
 }
 
-/** Throws a Problem that names each list and segment that is not there. */
+/** Throws a Problem that names each list and segment that is not there, or that says that they say too much. */
 async function assertKnown(
   tx: Tx,
   workspaceId: string,
@@ -242,9 +243,9 @@ async function assertKnown(
 ): Promise<void> {
   const { exclude = {} } = audience;
   const parts = [
-    ['/body/audience/list_ids', audience.list_ids, 'list', unknownLists],
+    ['/body/audience/list_ids', audience.list_ids, 'list', missingLists],
     ['/body/audience/segment_ids', audience.segment_ids, 'segment', missingSegments],
-    ['/body/audience/exclude/list_ids', exclude.list_ids, 'list', unknownLists],
+    ['/body/audience/exclude/list_ids', exclude.list_ids, 'list', missingLists],
     ['/body/audience/exclude/segment_ids', exclude.segment_ids, 'segment', missingSegments],
   ] as const;
   const errors: { path: string; message: string }[] = [];
@@ -253,4 +254,9 @@ async function assertKnown(
       errors.push({ path: `${path}/${ids.indexOf(id)}`, message: `There is no ${what} ${id}.` });
   const [first] = errors;
   if (first) throw new Problem('refused', first.message, { errors });
+  const { segment_ids: segmentIds = [] } = audience;
+  const { segment_ids: excludedSegmentIds = [] } = exclude;
+  const fault = await conditionsFault(tx, workspaceId, { segmentIds, excludedSegmentIds });
+  if (fault !== undefined)
+    throw new Problem('refused', fault, { errors: [{ path: '/body/audience', message: fault }] });
 }

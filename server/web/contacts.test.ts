@@ -148,6 +148,7 @@ describe('pages of contacts', () => {
       assert.deepEqual(await pages(key, `/v1/contacts?limit=3&${filter}`), inThrees(newest), filter);
     assert.deepEqual(await pages(key, '/v1/contacts?limit=3&email_prefix=P'), inThrees(emails));
     assert.deepEqual(await pages(key, `/v1/contacts?list_id=${list}&status=unsubscribed`), [[]]);
+    assert.equal((await web.ask(`GET /v1/contacts?list_id=${newId()}`, { key })).status, 404);
     assert.deepEqual(await pages(key, '/v1/contacts?email=Q@ACME.example'), [['q@acme.example']]);
     assert.deepEqual(await pages(key, '/v1/contacts?email_prefix=p%25'), [[]]);
   });

@@ -80,11 +80,13 @@ export const list = endpoint({
     tag: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
   },
   responses: { 200: pageSchema(ContactSchema) },
+  problems: ['not-found'],
   async handle({ query, workspaceId }, tx) {
     const filter = filterOf(query);
     const isByAddress = filter?.kind === 'prefix';
     const { limit, after } = readPage(query, isByAddress ? Type.String({ maxLength: PREFIX_CHARS_MAX }) : Id);
     const rows = await contactsPage(tx, workspaceId, filter, { after, limit: limit + 1 });
+    if (!rows) throw notFound('list');
     return ok(pageOf(rows, limit, { item: jsonOf, key: ({ id, email }) => (isByAddress ? email : id) }));
   },
 });

@@ -110,6 +110,9 @@ test('at zero a new message is refused, a queued one is sent, and the same key s
     assert.deepEqual([refused.status, refused.json.code], [402, 'out-of-credits']);
     assert.match(refused.json.detail, /buy more/);
   }
+  const headers = { 'idempotency-key': randomUUID() };
+  const unknown = await web.ask(`POST /v1/campaigns/${newId()}/send`, { key, body: {}, headers });
+  assert.deepEqual([unknown.status, unknown.json.code], [404, 'not-found']);
   await untilAccepted(1);
   await grant(5n);
   assert.equal((await send(1, idempotencyKey.replace(/.$/, '1'))).status, 201);

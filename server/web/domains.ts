@@ -125,7 +125,7 @@ export const show = endpoint({
 
 export const remove = endpoint({
   summary: 'Forget a domain and its keys',
-  description: 'Refused while a campaign that is not over sends as it.',
+  description: 'Refused while a campaign that is not over, or a message that waits, is signed by it.',
   scope: 'domains:write',
   idempotency: 'none',
   params: { domain: DomainName },

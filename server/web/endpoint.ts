@@ -86,6 +86,8 @@ interface Definition<P extends TProperties, Q extends TProperties, B extends TSc
   bodyBytesMax?: number;
   deadlineMs?: number;
   load?: LoadClass;
+  /** A page asks for it by itself, with nobody at it: that does not keep a session from ending idle. */
+  passive?: boolean;
 }
 
 interface Handled<P extends TProperties, Q extends TProperties, B extends TSchema, R extends Responses> {
@@ -140,6 +142,7 @@ interface Description {
   readonly bodyBytesMax: number;
   readonly deadlineMs: number;
   readonly load: LoadClass;
+  readonly passive: boolean;
 }
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -167,6 +170,7 @@ export function endpoint<
     bodyBytesMax: BODY_BYTES_MAX,
     deadlineMs: DEADLINE_MS,
     load: 'interactive',
+    passive: false,
     run: undefined,
     together: undefined,
     handle: 'together' in definition ? alone(definition.together as TogetherHandler) : undefined,

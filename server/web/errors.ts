@@ -4,9 +4,9 @@
  */
 import { SignInBusy } from '../accounts/passwords.ts';
 import { type AccountRefusal, AccountRefused } from '../accounts/refused.ts';
-import { ImportRefused } from '../audience/import-refused.ts';
+import { ImportRefused, ImportUnderWay } from '../audience/import-refused.ts';
 import { AudienceRefused } from '../audience/refused.ts';
-import { SegmentRefused } from '../audience/segment-rules.ts';
+import { SegmentRefused, UnknownInRules } from '../audience/segment-rules.ts';
 import { CampaignUnsendable } from '../campaigns/draft-check.ts';
 import { type CampaignRefusal, CampaignRefused } from '../campaigns/refused.ts';
 import { SenderError } from '../content/message.ts';
@@ -19,7 +19,7 @@ import { RouteRefused } from '../senders/route-names.ts';
 import { SmtpUrlError } from '../smtp/url.ts';
 import { UrlRefused } from '../webhooks/destination.ts';
 import { WebhookRefused } from '../webhooks/endpoints.ts';
-import { comeAgain, invalid, notFound, Problem, type ProblemCode } from './problem.ts';
+import { comeAgain, invalid, notFound, Problem, type ProblemCode, unknownAt } from './problem.ts';
 
 /** Classes whose message is a sentence for whoever asked. */
 const REFUSALS: (new (...parameters: never[]) => Error)[] = [
@@ -47,9 +47,11 @@ const CAMPAIGN_PROBLEMS: Record<Exclude<CampaignRefusal, 'not-found'>, ProblemCo
 /** Of a COMMIT whose answer was lost, nobody here knows. */
 const REPEAT = 'Whether it was done is not known here: repeat it with the same Idempotency-Key.';
 const AGAIN_MS = 1_000;
+const IMPORT_AGAIN_MS = 10_000;
 
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
+  if (error instanceof ImportUnderWay) return comeAgain('conflict', error.message, IMPORT_AGAIN_MS);
   if (REFUSALS.some((refusal) => error instanceof refusal))
     return new Problem('refused', (error as Error).message);
   if (error instanceof CampaignRefused)
@@ -58,6 +60,7 @@ export function problemOf(error: unknown): Problem {
       : new Problem(CAMPAIGN_PROBLEMS[error.code], error.message);
   if (error instanceof AccountRefused)
     return new Problem(ACCOUNT_PROBLEMS[error.code] ?? 'refused', error.message);
+  if (error instanceof UnknownInRules) return unknownAt(`/body/rules${error.pointer}`, error.reason);
   if (error instanceof SegmentRefused) return invalid(`/body/rules${error.pointer}`, error.reason);
   if (error instanceof AudienceRefused) return new Problem(error.code, error.message);
   if (error instanceof SignInBusy) return comeAgain('overloaded', error.message, AGAIN_MS);

@@ -39,23 +39,27 @@ async function emails(key: TestKey): Promise<number> {
 
 /** Sends the beginning of a file, waits until its first chunk is merged, and leaves; gives the import as it was then. */
 async function leaveMidway(key: TestKey, file: string, share: number): Promise<Heard['json']> {
+  const { socket, heard, row } = await stopMidway(key, file, share);
+  socket.destroy();
+  await heard;
+  return row;
+}
+
+/** Sends the beginning of a file, and waits until its first chunk is merged: the import, and the client that can go on. */
+async function stopMidway(key: TestKey, file: string, share: number, header = '') {
   for (;;) {
     const { socket, heard } = web.connect();
     socket.write(
-      `POST /v1/imports?list=News HTTP/1.1\r\nhost: x\r\nauthorization: ${key.headers.authorization}\r\ncontent-type: text/csv\r\ncontent-length: ${file.length}\r\n\r\n`,
+      `POST /v1/imports?list=News HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: ${key.headers.authorization}\r\ncontent-type: text/csv\r\ncontent-length: ${file.length}\r\n${header}\r\n`,
     );
     socket.write(file.slice(0, Math.floor(file.length * share)));
     let isRefused = false;
-    const refused = heard.then(() => {
+    void heard.then(() => {
       isRefused = true;
     });
     while (!isRefused) {
       const [row] = (await web.ask('GET /v1/imports?limit=1', { key })).json.data ?? [];
-      if (row?.records_done >= CHUNK_RECORDS) {
-        socket.destroy();
-        await refused;
-        return row;
-      }
+      if (row?.records_done >= CHUNK_RECORDS) return { socket, heard, row };
       await sleep(20);
     }
   }
@@ -131,13 +135,44 @@ test('another file that only begins like an interrupted one skips nobody', async
   const rows = (mark: string) =>
     Array.from({ length: 15_000 }, (_, n) => row(n, n < 8_000 ? 'a' : mark)).join('');
   const [first, second] = [`email,note\n${rows('a')}`, `email,note\n${rows('b')}`];
-  await leaveMidway(key, first, 0.9);
-  const refused = await sendUntilFree(key, second);
+  const cut = await leaveMidway(key, first, 0.9);
+  const early = await send(key, 'list=News', second);
+  assert.deepEqual(
+    [early.status, early.json.code, early.headers.get('retry-after')],
+    [409, 'conflict', '10'],
+  );
+  assert.match(early.json.detail, /begins like this one, or was interrupted a moment ago/);
+  assert.equal((await web.ask(`GET /v1/imports/${cut.id}`, { key })).json.state, 'running');
+  await web.db.database.withWorkspace(key.workspaceId, (tx) =>
+    tx.query(sql`UPDATE import SET progressed_at = progressed_at - interval '1 minute'`),
+  );
+  const refused = await send(key, 'list=News', second);
   assert.deepEqual([refused.status, refused.json.code], [422, 'refused']);
   assert.match(refused.json.detail, /begins like .* 10000 records/);
   const again = await send(key, 'list=News', second);
   assert.deepEqual([again.status, again.json.records_done], [201, 15_000]);
   assert.equal(await emails(key), 17_000);
+});
+
+test('whoever sends a file that is being imported is told to come again, and can, with the same key', async () => {
+  const key = await web.newKey();
+  const file = `email,name\n${people(0, 25_000)}`;
+  const idempotencyKey = newId();
+  const { socket, heard } = await stopMidway(key, file, 0.6, `idempotency-key: ${idempotencyKey}\r\n`);
+  assert.equal((await send(key, 'list=News', file)).status, 201);
+  socket.write(file.slice(Math.floor(file.length * 0.6)));
+  assert.match(await heard, /^HTTP\/1\.1 409 [\s\S]*retry-after: 10\r\n[\s\S]*Another process is importing/i);
+  const again = await send(key, 'list=News', file, { 'idempotency-key': idempotencyKey });
+  assert.deepEqual([again.status, again.json.unchanged], [201, 25_000]);
+});
+
+test('an import whose list is deleted meanwhile says so', async () => {
+  const key = await web.newKey();
+  const file = `email,name\n${people(0, 25_000)}`;
+  const { socket, heard, row } = await stopMidway(key, file, 0.6);
+  assert.equal((await web.ask(`DELETE /v1/lists/${row.list_id}`, { key })).status, 204);
+  socket.write(file.slice(Math.floor(file.length * 0.6)));
+  assert.match(await heard, /^HTTP\/1\.1 422 [\s\S]*The import has ended: Its list was deleted\./);
 });
 
 test('the same key twice imports once, and answers the same', async () => {

@@ -97,7 +97,7 @@ export const create = endpoint({
     file_name: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
   },
   responses: { 200: PreviewSchema, 201: ImportSchema },
-  problems: ['not-found', 'refused'],
+  problems: ['conflict', 'not-found', 'refused'],
   async run(request) {
     const { services, workspaceId } = request;
     const report = await importUpload(await uploadOf(request));

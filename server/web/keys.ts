@@ -8,6 +8,7 @@ import type { KeyRow } from '../accounts/queries-keys.ts';
 import { ROLES, SCOPES } from '../accounts/roles.ts';
 import { created, endpoint, noContent, ok } from './endpoint.ts';
 import { Id, Nothing, nullable, oneOf, strict, Time } from './schemas.ts';
+import { readTime } from './time.ts';
 
 const KeyId = Type.String({
   minLength: 1,
@@ -57,7 +58,7 @@ export const create = endpoint({
   responses: { 201: strict({ id: KeyId, key: Type.String({ description: 'camp_live_…' }) }) },
   async run({ body, principal, services, address }) {
     const { name, role, scopes, expires_at } = body;
-    const expiresAt = expires_at === undefined ? undefined : new Date(expires_at);
+    const expiresAt = expires_at === undefined ? undefined : readTime(expires_at, '/body/expires_at');
     const key = await createKey(services.database, principal, { name, role, scopes, expiresAt }, { address });
     return created(`/v1/keys/${key.id}`, key);
   },

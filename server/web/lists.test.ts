@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type TestKey, TestWeb } from '../../test/support/web.ts';
 import { newId } from '../kernel/ids.ts';
-import { sql } from '../kernel/sql.ts';
+import { type Sql, sql } from '../kernel/sql.ts';
 
 let web: TestWeb;
 
@@ -145,4 +145,32 @@ test('a list that a campaign needs is not deleted, and of one that is nothing is
     tx.query(sql`SELECT list_id FROM subscription UNION ALL SELECT list_id FROM list_count`),
   );
   assert.deepEqual(rows, []);
+});
+
+test('a list that rules ask for is not deleted: whom they leave out would get mail', async () => {
+  const key = await web.newKey();
+  const listId = await newList(key, 'Do not mail');
+  const rules = { all: [{ not: { field: 'list', list_id: listId } }] };
+  const made = await web.ask('POST /v1/segments', { key, body: { name: 'Others', rules } });
+  const refusal = async () => {
+    const { status, json } = await web.ask(`DELETE /v1/lists/${listId}`, { key });
+    return `${status} ${json?.detail}`;
+  };
+  assert.match(await refusal(), /^409 The segment "Others" asks for this list/);
+  assert.equal((await web.ask(`DELETE /v1/segments/${made.json.id}`, { key })).status, 204);
+  const campaigns = [
+    { state: 'holding', frozen: { included: [], excluded: [rules] }, excluded: [] },
+    { state: 'failed', frozen: null, excluded: [listId] },
+  ];
+  const inWorkspace = (statement: Sql) =>
+    web.db.database.withWorkspace(key.workspaceId, (tx) => tx.query(statement));
+  for (const { state, frozen, excluded } of campaigns) {
+    await inWorkspace(sql`INSERT INTO campaign (workspace_id, id, name, state, list_ids, excluded_list_ids, frozen_rules,
+        finished_at, from_email, template_name, template_body)
+      VALUES (${key.workspaceId}, ${newId()}, 'Spring', ${state}, '{}', ${excluded}::uuid[],
+        ${frozen && JSON.stringify(frozen)}, CASE ${state} WHEN 'failed' THEN now() END, 'a@b.example', 't', '')`);
+    assert.match(await refusal(), /^409 The campaign Spring uses this list/, state);
+    await inWorkspace(sql`UPDATE campaign SET state = 'finished'`);
+  }
+  assert.match(await refusal(), /^204/);
 });

@@ -89,7 +89,7 @@ export const change = endpoint({
 export const remove = endpoint({
   summary: 'Delete a list',
   description:
-    'The contacts stay, who was on the list and who had left it is forgotten. A list that a campaign goes to, drafts too, cannot be deleted. An import into it ends.',
+    'The contacts stay, who was on the list and who had left it is forgotten. A list that a campaign goes to or leaves out, drafts too, or that a segment asks for, cannot be deleted. An import into it ends.',
   scope: 'contacts:write',
   idempotency: 'none',
   params: { id: Id },

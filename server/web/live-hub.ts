@@ -44,7 +44,7 @@ export interface Listener {
 
 interface Client extends Listener {
   stream: Readable;
-  /** Of its events. */
+  /** Of its events; 0: it still waits for its snapshots, and hears of no changes. */
   sent: number;
 }
 
@@ -171,10 +171,11 @@ export class LiveHub {
     const before = feed.view;
     feed.view = view;
     if (!before) return;
+    const listening = [...feed.clients].filter(({ sent }) => sent > 0);
     const changes = view && changesOf(before, view);
-    if (changes) for (const client of feed.clients) send(client, 'change', topic, changes);
+    if (changes) for (const client of listening) send(client, 'change', topic, changes);
     if (!view) {
-      for (const client of feed.clients) send(client, 'gone', topic, {});
+      for (const client of listening) send(client, 'gone', topic, {});
       scope.cancel('it is gone');
     }
   }

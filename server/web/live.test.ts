@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { newWorkspace, signedInMember } from '../../test/support/accounts.ts';
 import { until } from '../../test/support/campaign.ts';
 import { type TestKey, TestWeb } from '../../test/support/web.ts';
 import { revokeKey } from '../accounts/keys.ts';
 import { operator } from '../accounts/principal.ts';
+import { listSessions } from '../accounts/sessions.ts';
 import type { Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { openScopeNames, Scope } from '../kernel/scope.ts';
@@ -43,11 +45,14 @@ class Listener {
     this.ended = this.#read(response);
   }
 
-  static async connect(key: TestKey, ...topics: string[]): Promise<Listener> {
+  static async connect(
+    { headers }: { headers: Readonly<Record<string, string>> },
+    ...topics: string[]
+  ): Promise<Listener> {
     const leaving = new AbortController();
     const query = topics.map((topic) => `topics=${topic}`).join('&');
     const response = await fetch(`${web.web.url}/v1/live?${query}`, {
-      headers: key.headers,
+      headers,
       signal: leaving.signal,
     });
     assert.equal(response.status, 200);
@@ -93,6 +98,15 @@ async function newCampaign({ workspaceId }: TestKey): Promise<string> {
     tx.query(sql`
       INSERT INTO campaign (workspace_id, id, name, list_ids, from_email, template_name, template_body, give_up_seconds, state)
       VALUES (${workspaceId}, ${id}, 'May', '{}', 'a@b.example', 'a.txt', 'Hi', 60, 'sending')`),
+  );
+  return id;
+}
+
+async function newImport({ workspaceId }: TestKey): Promise<string> {
+  const id = newId();
+  await inWorkspace(workspaceId, (tx) =>
+    tx.query(sql`INSERT INTO import (workspace_id, id, list_id, fingerprint, file_name)
+      VALUES (${workspaceId}, ${id}, ${newId()}, 'f', 'people.csv')`),
   );
   return id;
 }
@@ -143,11 +157,7 @@ test('the queue, the campaigns and an import are watched on one connection', asy
   const { workspaceId } = key;
   const id = await newCampaign(key);
   await count(key, id, null, 'deferred', 3);
-  const importId = newId();
-  await inWorkspace(workspaceId, (tx) =>
-    tx.query(sql`INSERT INTO import (workspace_id, id, list_id, fingerprint, file_name)
-      VALUES (${workspaceId}, ${importId}, ${newId()}, 'f', 'people.csv')`),
-  );
+  const importId = await newImport(key);
   const listener = await Listener.connect(key, 'queue', 'campaigns', `imports:${importId}`);
   await until(async () => listener.of('snapshot').length === 3, 'three snapshots');
   const [queue, campaigns, imported] = listener.events;
@@ -169,6 +179,32 @@ test('the queue, the campaigns and an import are watched on one connection', asy
   await inWorkspace(workspaceId, (tx) => tx.query(sql`DELETE FROM import WHERE id = ${importId}`));
   await until(async () => listener.of('gone').length === 1, 'the import is gone');
   await listener.leave();
+});
+
+test('who still waits for a first snapshot hears of no change before it', async () => {
+  const key = await web.newKey();
+  const { workspaceId } = key;
+  const campaignId = await newCampaign(key);
+  const importId = await newImport(key);
+  const watching = await Listener.connect(key, 'queue');
+  const { connecting } = await inWorkspace(workspaceId, async (tx) => {
+    await tx.query(sql`LOCK TABLE import IN ACCESS EXCLUSIVE MODE`);
+    const connecting = Listener.connect(key, 'queue', `imports:${importId}`);
+    await until(async () => web.web.services.live.watched === 2, 'it waits for the import');
+    await count(key, campaignId, null, 'deferred', 3);
+    await until(async () => watching.of('change').length === 1, 'a change');
+    return { connecting };
+  });
+  const waiting = await connecting;
+  await until(async () => waiting.of('snapshot').length === 2, 'both snapshots');
+  assert.deepEqual(
+    waiting.events.map(({ event, data }) => [event, data.deferred]),
+    [
+      ['snapshot', 3],
+      ['snapshot', undefined],
+    ],
+  );
+  await Promise.all([watching.leave(), waiting.leave()]);
 });
 
 test('a hundred clients of one campaign cost one statement a look, and none when they have left', async () => {
@@ -211,6 +247,22 @@ test('a revoked key ends its streams, and an ended stream is none of the othersâ
   await ending.ended;
   await until(async () => /\n:\n/.test(staying.text), 'a heartbeat');
   await staying.leave();
+});
+
+test('a session that only a stream keeps open ends idle, and the stream with it', async () => {
+  const workspaceId = await newWorkspace(web.db.database);
+  const { token, principal } = await signedInMember(web.db.database, workspaceId, 'marketer');
+  const unused = (ago: string) =>
+    inWorkspace(workspaceId, (tx) =>
+      tx.query(sql`UPDATE session SET seen_at = now() - ${ago}::interval WHERE id = ${principal.id}`),
+    );
+  await unused('23 h');
+  const listener = await Listener.connect({ headers: { cookie: `camp=${token}` } }, 'queue');
+  await until(async () => listener.text.split('\n:\n').length > 3, 'three heartbeats');
+  const [{ seenAt } = assert.fail()] = await listSessions(web.db.database, principal);
+  assert.ok(Date.now() - seenAt.getTime() > 22 * 3_600_000);
+  await unused('24 h');
+  await listener.ended;
 });
 
 test('who does not read is dropped, and does not grow in memory', async () => {

@@ -26,6 +26,7 @@ export const stream = endpoint({
   responses: { 200: media('text/event-stream') },
   problems: ['missing-scope', 'too-many-requests', 'overloaded', 'not-found'],
   deadlineMs: STREAM_MS_MAX,
+  passive: true,
   async run(request) {
     const { query, workspaceId, scope, services, principal } = request;
     const needed = query.topics.map((name) => topicOf(name).scope);
@@ -39,7 +40,7 @@ export const stream = endpoint({
 
 async function mayStill(request: ApiRequest, needed: readonly string[]): Promise<boolean> {
   try {
-    const { workspaceId, scopes } = await authenticate(request, request.services);
+    const { workspaceId, scopes } = await authenticate(request, request.services, { isUse: false });
     return (
       workspaceId === request.workspaceId && needed.every((one) => scopes.some((scope) => scope === one))
     );

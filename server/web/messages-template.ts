@@ -56,11 +56,11 @@ async function contentOf(
   templateId: string,
   data: Record<string, unknown>,
 ): Promise<Preview> {
-  const { services, scope } = request;
+  const { services } = request;
   const { name, source } = await templateOf(request, templateId);
   const surroundings = { unsubscribeUrl: '', postalAddress: services.config.postalAddress };
   const task = { kind: 'preview' as const, name, source, data, surroundings };
-  const result = await services.templates.do(task, scope);
+  const result = await services.templates.do(task, request);
   if (result.kind === 'refused') throw templateProblem(result, '/body/fields');
   const { missing, hasUnsubscribeLink } = result.preview;
   if (hasUnsubscribeLink)

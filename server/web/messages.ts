@@ -15,6 +15,7 @@ import { type ApiRequest, endpoint, ok } from './endpoint.ts';
 import { PAGE_QUERY, pageSchema, readPage } from './page.ts';
 import { invalid, notFound, Problem } from './problem.ts';
 import { Id, nullable, oneOf, strict, Time } from './schemas.ts';
+import { readTime } from './time.ts';
 
 export const MessageId = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$', description: 'As Camp gave it.' });
 
@@ -67,7 +68,9 @@ export const list = endpoint({
     ...PAGE_QUERY,
     to: Type.Optional(Type.String({ maxLength: 320, description: 'The recipient’s address.' })),
     state: Type.Optional(oneOf(MESSAGE_STATES)),
-    campaign_id: Type.Optional(Id),
+    campaign_id: Type.Optional(
+      Type.String({ format: 'uuid', description: 'Of one that is not there, there are none.' }),
+    ),
     from: Type.Optional(
       Type.String({
         format: 'date-time',
@@ -85,8 +88,8 @@ export const list = endpoint({
       email: query.to === undefined ? null : readAddress(query.to, '/query/to'),
       state: query.state ?? null,
       campaignId: query.campaign_id ?? null,
-      from: readTime(query.from, '/query/from'),
-      until: readTime(query.until, '/query/until'),
+      from: readFrom1970(query.from, '/query/from'),
+      until: readFrom1970(query.until, '/query/until'),
       after: after && { campaignId: after[0], contactId: after[1] },
     };
     const { messages, next } = await searchMessages(tx, search, limit);
@@ -98,12 +101,10 @@ export const list = endpoint({
   },
 });
 
-/** uuid_floor takes no time before 1970, and none that has no 48 bits of milliseconds. */
-function readTime(text: string | undefined, where: string): Date | null {
-  if (text === undefined) return null;
-  const time = new Date(text);
-  const isUsable = time.getTime() >= 0 && time.getUTCFullYear() < 10_000;
-  if (!isUsable) throw invalid(where, 'must be a time from 1970 to 9999');
+/** uuid_floor takes no time before 1970. */
+function readFrom1970(text: string | undefined, where: string): Date | null {
+  const time = text === undefined ? null : readTime(text, where);
+  if (time !== null && time.getTime() < 0) throw invalid(where, 'must be a time from 1970 to 9999');
   return time;
 }
 

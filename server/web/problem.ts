@@ -264,6 +264,11 @@ export function invalid(path: string, message: string): Problem {
   return new Problem('invalid-request', `${path} ${message}.`, { errors: [{ path, message }] });
 }
 
+/** One field of the body names what is not in this workspace. */
+export function unknownAt(path: string, message: string): Problem {
+  return new Problem('refused', `${path} ${message}.`, { errors: [{ path, message }] });
+}
+
 /** Not in this workspace; whether it is in another is nobody's business. */
 export function notFound(what: string): Problem {
   return new Problem('not-found', `There is no ${what} with this id.`);

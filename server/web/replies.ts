@@ -13,6 +13,7 @@ import { endpoint, ok } from './endpoint.ts';
 import { auditAlone } from './installation.ts';
 import { invalid } from './problem.ts';
 import { Id, nullable, oneOf, strict, Time } from './schemas.ts';
+import { readTime } from './time.ts';
 
 const RERUN_MS_MAX = 300_000;
 const UNDONE_SHOWN_MAX = 1_000;
@@ -119,7 +120,7 @@ export const unclassified = endpoint({
     }),
   },
   async run({ query, services }) {
-    const kinds = await unclassifiedReplies(services.database, sinceOf(query.since));
+    const kinds = await unclassifiedReplies(services.database, sinceOf(query.since, '/query/since'));
     return ok({
       data: kinds.map(({ template, count, phase, mxHost: mx, lastAt, example }) => ({
         template,
@@ -166,7 +167,7 @@ export const rerun = endpoint({
   async run(request) {
     const { body, services, scope } = request;
     const { since, dry_run: dryRun = false } = body;
-    const options = { since: sinceOf(since), dryRun, onUndone: () => {}, scope };
+    const options = { since: sinceOf(since, '/body/since'), dryRun, onUndone: () => {}, scope };
     const { events, changed, suppressions, renamed, undone } = await rerunReplies(services.database, options);
     const counts = { refusals: events, changed, suppressions, renamed, undone_count: undone.length };
     if (!dryRun)
@@ -179,6 +180,6 @@ export const rerun = endpoint({
   },
 });
 
-function sinceOf(time: string | undefined): Date {
-  return time === undefined ? BEGINNING : new Date(time);
+function sinceOf(time: string | undefined, where: string): Date {
+  return time === undefined ? BEGINNING : readTime(time, where);
 }

@@ -3,13 +3,11 @@
  * again. Secrets and codes are in one answer, and nowhere after.
  */
 import Type from 'typebox';
-import type { Principal } from '../accounts/principal.ts';
 import * as factor from '../accounts/second-factor.ts';
-import { proveAgain } from '../accounts/sign-in.ts';
 import { beginSession } from './cookies.ts';
-import { type ApiRequest, endpoint, noContent, ok } from './endpoint.ts';
+import { endpoint, noContent, ok } from './endpoint.ts';
 import { Nothing, strict } from './schemas.ts';
-import { Code, contextOf, originOf, Password, PROOF_PROBLEMS, refusalOf } from './session.ts';
+import { Code, originOf, Password, PROOF_PROBLEMS, requireProof } from './session.ts';
 
 const RecoveryCodes = strict({
   recovery_codes: Type.Array(Type.String(), { description: 'Each is good once. Shown this once.' }),
@@ -83,11 +81,3 @@ export const renewCodes = endpoint({
     return ok({ recovery_codes: codes });
   },
 });
-
-async function requireProof(
-  request: ApiRequest & { readonly principal: Principal },
-  credentials: { password: string; code?: string },
-): Promise<void> {
-  const proof = await proveAgain(contextOf(request), request.principal, credentials);
-  if (proof.kind !== 'proven') throw refusalOf(proof);
-}

@@ -104,23 +104,29 @@ test('pages of people go on where they ended, and end', async () => {
   assert.deepEqual(found.sort(), [...ids.values()].sort());
 });
 
-const REFUSED: [rules: unknown, path: string, message: RegExp][] = [
+const REFUSED: [rules: unknown, path: string, message: RegExp, status?: number][] = [
   ['vip', '/body/rules', /object/],
   [{}, '/body/rules', /must be a group/],
   [{ all: [{ field: 'shoe size' }] }, '/body/rules/all/0/field', /is not known: it is one of attribute/],
   [{ all: [{ field: 'tag', tag: 'a', why: 1 }] }, '/body/rules/all/0/why', /is not known here/],
-  [{ all: [{ field: 'list', list_id: newId() }] }, '/body/rules/all/0/list_id', /a list that is not there/],
+  [
+    { all: [{ field: 'list', list_id: newId() }] },
+    '/body/rules/all/0/list_id',
+    /a list that is not there/,
+    422,
+  ],
   [
     { any: [{ field: 'engagement', act: 'opened', campaign_id: newId() }] },
     '/body/rules/any/0/campaign_id',
     /a campaign that is not there/,
+    422,
   ],
 ];
 
-for (const [rules, path, message] of REFUSED)
+for (const [rules, path, message, expected = 400] of REFUSED)
   test(`the rules ${JSON.stringify(rules)} are refused with the place and one sentence`, async () => {
     const { status, json } = await web.ask('POST /v1/segments', { key, body: { name: 'x', rules } });
-    assert.equal(status, 400);
+    assert.deepEqual([status, json.code], [expected, expected === 400 ? 'invalid-request' : 'refused']);
     assert.equal(json.errors.length, 1);
     assert.equal(json.errors[0].path, path);
     assert.match(json.errors[0].message, message);

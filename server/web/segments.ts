@@ -70,7 +70,7 @@ export const create = endpoint({
   idempotency: 'optional',
   body: strict({ name: Name, rules: Rules }),
   responses: { 201: SegmentSchema },
-  problems: ['conflict'],
+  problems: ['conflict', 'refused'],
   async handle({ body, principal, workspaceId, address }, tx) {
     const segment = await segments.createSegment(tx, workspaceId, body);
     const json = await jsonOf(tx, workspaceId, segment);
@@ -107,7 +107,7 @@ export const update = endpoint({
   params: { id: Id },
   body: strict({ name: Type.Optional(Name), rules: Type.Optional(Rules) }),
   responses: { 200: SegmentSchema },
-  problems: ['conflict', 'precondition-failed', 'precondition-required'],
+  problems: ['conflict', 'precondition-failed', 'precondition-required', 'refused'],
   async handle({ params, body, headers, principal, workspaceId, address }, tx) {
     const before = await segments.lockSegment(tx, workspaceId, params.id);
     requireMatch(headers, etagOf(before.version));
@@ -192,6 +192,7 @@ export const preview = endpoint({
   idempotency: 'none',
   body: strict({ rules: Rules }),
   responses: { 200: strict({ ...COUNT, sentence: Type.String(), sample: Type.Array(MemberSchema) }) },
+  problems: ['refused'],
   deadlineMs: COUNT_MS_MAX,
   load: 'bulk',
   async handle({ body, workspaceId }, tx) {

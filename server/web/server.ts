@@ -149,8 +149,7 @@ async function createApp(services: Services): Promise<FastifyInstance> {
     clientErrorHandler: refuseConnection,
   });
   await app.register(cookie);
-  for (const method of ALL_METHODS)
-    if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
+  for (const method of ALL_METHODS) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
   readBodies(app);
   app.addHook('onRequest', async (request, reply) => {
     setHeaders(request, reply, config);

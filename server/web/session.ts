@@ -6,8 +6,9 @@
  * for a replay.
  */
 import Type, { type Static } from 'typebox';
+import type { Principal } from '../accounts/principal.ts';
 import * as sessions from '../accounts/sessions.ts';
-import type { Opened, SignInContext, Unproven } from '../accounts/sign-in.ts';
+import { type Opened, proveAgain, type SignInContext, type Unproven } from '../accounts/sign-in.ts';
 import { beginSession, endSession } from './cookies.ts';
 import { type ApiRequest, endpoint, noContent, ok } from './endpoint.ts';
 import { meOf } from './me.ts';
@@ -43,6 +44,16 @@ export function contextOf(request: ApiRequest): SignInContext {
 
 export function originOf({ address, headers }: ApiRequest): sessions.RequestOrigin {
   return { address, userAgent: headers['user-agent'] };
+}
+
+/** Before what a stolen session must not do. Throws a Problem. */
+export async function requireProof(
+  request: ApiRequest & { readonly principal: Principal },
+  { password, code }: { password: string; code?: string },
+): Promise<void> {
+  const credentials = { password, ...(code === undefined ? {} : { code }) };
+  const proof = await proveAgain(contextOf(request), request.principal, credentials);
+  if (proof.kind !== 'proven') throw refusalOf(proof);
 }
 
 /** Goes on in this session. Throws a Problem when there is none. */

@@ -1,22 +1,29 @@
 /** Signing in through a provider, as a browser goes: to it, and back. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
+import { URI } from 'otpauth';
 import { signedInMember } from '../../test/support/accounts.ts';
 import { Browser } from '../../test/support/browser.ts';
 import { type OidcProvider, startOidcProvider } from '../../test/support/oidc-provider.ts';
 import { type Heard, type TestKey, TestWeb } from '../../test/support/web.ts';
+import { hashPassword } from '../accounts/passwords.ts';
 import { ensureWorkspace } from '../accounts/workspaces.ts';
 import { DEFAULT_WORKSPACE_ID } from '../kernel/ids.ts';
 import { openScopeNames } from '../kernel/scope.ts';
 
+const PASSWORD = 'mauve otter sings';
+const NEW_PASSWORD = 'a quieter otter hums';
+
 let web: TestWeb;
 let provider: OidcProvider;
 let key: TestKey;
+let passwordHash: string;
 let subjects = 0;
 
 before(async () => {
   web = await TestWeb.start();
   provider = await startOidcProvider();
+  passwordHash = await hashPassword(PASSWORD);
   await ensureWorkspace(web.db.database, DEFAULT_WORKSPACE_ID, 'Default');
   key = await web.newKey('owner', DEFAULT_WORKSPACE_ID);
   const { issuer, clientId, clientSecret } = provider;
@@ -50,23 +57,25 @@ function comeBack(browser: Browser, query: string): Promise<Heard> {
   });
 }
 
-async function linked(): Promise<{ browser: Browser; personId: string }> {
-  const { token, principal } = await signedInMember(web.db.database, DEFAULT_WORKSPACE_ID, 'marketer');
-  const browser = new SignedIn(web, token);
-  const back = await goThrough(browser, 'POST /v1/me/sso');
-  assert.deepEqual([back.status, back.headers.get('location')], [303, '/docs']);
-  return { browser, personId: principal.personId };
+async function newMember(): Promise<{ browser: Browser; email: string; personId: string }> {
+  const { database } = web.db;
+  const { email, principal } = await signedInMember(database, DEFAULT_WORKSPACE_ID, 'owner', {
+    passwordHash,
+  });
+  const browser = new Browser(web);
+  assert.equal((await signIn(email, PASSWORD, browser)).status, 200);
+  return { browser, email, personId: principal.personId };
 }
 
-class SignedIn extends Browser {
-  readonly #token: string;
-  constructor(at: TestWeb, token: string) {
-    super(at);
-    this.#token = token;
-  }
-  override get cookie(): string {
-    return [`camp=${this.#token}`, super.cookie].filter(Boolean).join('; ');
-  }
+function signIn(email: string, password: string, browser = new Browser(web)): Promise<Heard> {
+  return browser.ask('POST /v1/sign-in', { body: { email, password } });
+}
+
+async function linked() {
+  const member = await newMember();
+  const back = await goThrough(member.browser, 'POST /v1/me/sso', { password: PASSWORD });
+  assert.deepEqual([back.status, back.headers.get('location')], [303, '/docs']);
+  return member;
 }
 
 test('a member adds a provider, and signs in with it elsewhere', async () => {
@@ -77,6 +86,72 @@ test('a member adds a provider, and signs in with it elsewhere', async () => {
   assert.match(back.headers.get('set-cookie') ?? '', /^camp=[\w-]{43}; Path=\/; .*HttpOnly; SameSite=Lax$/);
   assert.deepEqual([back.headers.get('cache-control'), back.bytes.length], ['no-store', 0]);
   assert.equal((await browser.ask('GET /v1/me')).json.person_id, personId);
+});
+
+test('whoever has a stolen session adds no way in: the password is asked for, and the code too', async () => {
+  const { browser } = await newMember();
+  const link = (more: object) => browser.ask('POST /v1/me/sso', { body: { provider: 'acme', ...more } });
+  assert.equal((await link({})).status, 400);
+  const wrong = await link({ password: NEW_PASSWORD });
+  assert.deepEqual(
+    [wrong.status, wrong.json.code, wrong.headers.get('set-cookie')],
+    [403, 'sign-in-refused', null],
+  );
+  const { json } = await browser.ask('POST /v1/me/second-factor', { body: { password: PASSWORD } });
+  const code = URI.parse(json.uri).generate();
+  const confirmed = await browser.ask('POST /v1/me/second-factor/confirm', { body: { code } });
+  assert.equal((await link({ password: PASSWORD })).json.code, 'second-factor-needed');
+  assert.equal((await link({ password: PASSWORD, code: '000000' })).json.code, 'sign-in-refused');
+  const [recovery] = confirmed.json.recovery_codes;
+  assert.equal((await link({ password: PASSWORD, code: recovery })).status, 200);
+});
+
+test('another password takes every way in through providers away', async () => {
+  const { browser, email } = await linked();
+  const body = { password: PASSWORD, new_password: NEW_PASSWORD };
+  assert.equal((await browser.ask('POST /v1/me/password', { body })).status, 200);
+  assert.equal((await goThrough(new Browser(web), 'POST /v1/sign-in/sso')).json.code, 'sign-in-refused');
+  assert.equal((await signIn(email, NEW_PASSWORD)).status, 200);
+  assert.deepEqual((await browser.ask('GET /v1/me/sso')).json, { data: [] });
+});
+
+test('a way in that was under way when the password changed is not added after it', async () => {
+  const { browser, email } = await newMember();
+  const body = { provider: 'acme', password: PASSWORD };
+  const begun = await browser.ask('POST /v1/me/sso', { body });
+  const query = await provider.visit(begun.json.url);
+  const thief = browser.cookie;
+  const change = { password: PASSWORD, new_password: NEW_PASSWORD };
+  assert.equal((await browser.ask('POST /v1/me/password', { body: change })).status, 200);
+  const back = await web.ask(`GET /v1/sign-in/sso/callback?${query}`, { headers: { cookie: thief } });
+  assert.equal(back.status, 403);
+  const own = new Browser(web);
+  await signIn(email, NEW_PASSWORD, own);
+  assert.deepEqual((await own.ask('GET /v1/me/sso')).json.data, []);
+});
+
+test('somebody sees their ways in, and takes one away with their password; sessions that began by it end', async () => {
+  const { browser } = await linked();
+  const elsewhere = new Browser(web);
+  await goThrough(elsewhere, 'POST /v1/sign-in/sso');
+  const { json } = await browser.ask('GET /v1/me/sso');
+  const [{ added_at, ...way } = assert.fail()] = json.data;
+  const identity = { issuer: provider.issuer, subject: provider.subject };
+  assert.deepEqual(way, { provider: 'acme', ...identity });
+  assert.ok(Date.parse(added_at) > Date.now() - 60_000);
+  const remove = (body: object, by = browser) => by.ask('POST /v1/me/sso/remove', { body });
+  assert.equal((await remove({ ...identity, password: NEW_PASSWORD })).json.code, 'sign-in-refused');
+  const other = await newMember();
+  assert.equal((await remove({ ...identity, password: PASSWORD }, other.browser)).status, 404);
+  assert.equal((await remove({ ...identity, password: PASSWORD })).status, 204);
+  assert.equal((await elsewhere.ask('GET /v1/me')).status, 401);
+  assert.deepEqual((await browser.ask('GET /v1/me/sso')).json, { data: [] });
+  assert.equal((await goThrough(new Browser(web), 'POST /v1/sign-in/sso')).status, 403);
+  const log = await browser.ask('GET /v1/audit?limit=50');
+  const said = log.json.data.find(({ action }: { action: string }) => action === 'identity.removed');
+  assert.deepEqual(said?.before, provider.issuer);
+  const added = log.json.data.find(({ action }: { action: string }) => action === 'identity.linked');
+  assert.equal(added?.address, '127.0.0.1');
 });
 
 test('an answer that comes to another browser, or again, or with a word more, signs in nobody or the one', async () => {

@@ -8,15 +8,24 @@
  * Providers are the installation's: whoever they vouch for is believed in all workspaces.
  */
 import Type from 'typebox';
+import * as identities from '../accounts/identities.ts';
 import { beginOidc, finishOidc, type OidcContext, type OidcWish } from '../accounts/oidc.ts';
 import { addProvider, listProviders, removeProvider } from '../accounts/oidc-providers.ts';
-import { personOf } from '../accounts/people.ts';
 import { principalOfSession } from '../accounts/principal.ts';
 import { beginFlow, beginSession, flowOf, sessionOf } from './cookies.ts';
 import { type ApiRequest, endpoint, noContent, ok } from './endpoint.ts';
 import { Problem } from './problem.ts';
-import { Nothing, strict } from './schemas.ts';
-import { contextOf, refusalOf, Token } from './session.ts';
+import { Nothing, nullable, strict, Time } from './schemas.ts';
+import {
+  Code,
+  contextOf,
+  originOf,
+  Password,
+  PROOF_PROBLEMS,
+  refusalOf,
+  requireProof,
+  Token,
+} from './session.ts';
 
 /** Where a browser goes on that a provider has sent back. */
 const NEXT_PAGE = '/docs';
@@ -48,17 +57,73 @@ export const begin = endpoint({
   run: (request) => sendAway(request, request.body),
 });
 
+const PROOF = { password: Password, code: Type.Optional(Code) };
+
 export const link = endpoint({
   summary: 'Add a provider to one’s ways to sign in',
+  description: 'Asks for the password again. The provider’s sign-in stands for password and second factor.',
   scope: 'any',
   idempotency: 'none',
-  body: strict({ provider: ProviderName }),
-  problems: ['not-found'],
+  body: strict({ provider: ProviderName, ...PROOF }),
+  problems: ['not-found', ...PROOF_PROBLEMS],
   responses: { 200: ToProvider },
   async run(request) {
     const { principal, body } = request;
-    personOf(principal);
-    return sendAway(request, { ...body, principal });
+    await requireProof(request, body);
+    return sendAway(request, { provider: body.provider, principal });
+  },
+});
+
+const identity = {
+  issuer: Type.String({ minLength: 1, maxLength: 1_000 }),
+  subject: Type.String({ minLength: 1, maxLength: 1_000, description: 'Who one is there.' }),
+};
+
+export const listOwn = endpoint({
+  summary: 'One’s own ways to sign in through providers',
+  scope: 'any',
+  idempotency: 'none',
+  problems: ['refused'],
+  responses: {
+    200: strict({
+      data: Type.Array(
+        strict(
+          {
+            provider: nullable(
+              Type.String({ description: 'Null: trusted no more, so that nobody signs in with it.' }),
+            ),
+            ...identity,
+            added_at: Time,
+          },
+          { $id: 'SsoIdentity' },
+        ),
+      ),
+    }),
+  },
+  async run({ principal, services }) {
+    const all = await identities.listIdentities(services.database, principal);
+    return ok({
+      data: all.map(({ createdAt, ...rest }) => ({ ...rest, added_at: createdAt.toISOString() })),
+    });
+  },
+});
+
+export const removeOwn = endpoint({
+  summary: 'Take one of one’s ways to sign in away',
+  description:
+    'Asks for the password again. Ends all sessions of the person; this one goes on under a new cookie.',
+  scope: 'any',
+  idempotency: 'none',
+  body: strict({ ...identity, ...PROOF }),
+  problems: ['not-found', ...PROOF_PROBLEMS],
+  responses: { 204: Nothing },
+  async run(request) {
+    const { principal, services, body } = request;
+    await requireProof(request, body);
+    const { issuer, subject } = body;
+    const gone = { issuer, subject };
+    const token = await identities.removeIdentity(services.database, principal, gone, originOf(request));
+    return { ...noContent(), headers: { ...beginSession(token, services.config) } };
   },
 });
 

@@ -56,13 +56,13 @@ interface Previewed {
 }
 
 /** Throws a Problem. */
-async function previewOf({ services, scope }: ApiRequest, { name, source, fields }: Previewed) {
-  const { publicUrl, postalAddress } = services.config;
-  const surroundings = { unsubscribeUrl: `${publicUrl}/u/sample`, postalAddress };
-  const result = await services.templates.do(
-    { kind: 'preview', name, source, data: fields, surroundings },
-    scope,
-  );
+async function previewOf(request: ApiRequest, { name, source, fields }: Previewed) {
+  const { config, templates } = request.services;
+  const surroundings = {
+    unsubscribeUrl: `${config.publicUrl}/u/sample`,
+    postalAddress: config.postalAddress,
+  };
+  const result = await templates.do({ kind: 'preview', name, source, data: fields, surroundings }, request);
   if (result.kind === 'refused') throw templateProblem(result, '/body/fields');
   const { subject, html, text } = result.preview;
   return { subject, html, text, warnings: warningsOf(result.preview) };

@@ -8,11 +8,11 @@ export const TEMPLATE_CHARS_MAX = 500_000;
 
 /** Throws a Problem when no mail could be made of it. `at`: where the template stands in the request. */
 export async function checkMail(
-  { services, scope }: Pick<ApiRequest, 'services' | 'scope'>,
+  request: Pick<ApiRequest, 'services' | 'workspaceId' | 'scope'>,
   content: MailContent,
   at: string,
 ): Promise<void> {
-  const result = await services.templates.do({ kind: 'check', content }, scope);
+  const result = await request.services.templates.do({ kind: 'check', content }, request);
   if (result.kind === 'refused') throw templateProblem(result, at);
 }
 

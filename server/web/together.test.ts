@@ -8,7 +8,7 @@ import type { Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { openScopeNames } from '../kernel/scope.ts';
 import { type Sql, sql } from '../kernel/sql.ts';
-import { created, endpoint } from './endpoint.ts';
+import { created, type Endpoint, endpoint } from './endpoint.ts';
 import { Problem } from './problem.ts';
 import { Id, strict } from './schemas.ts';
 
@@ -31,6 +31,9 @@ const makeLists = endpoint({
   },
 });
 
+const HASTY_MS = 2_500;
+const hasty: Endpoint = { ...makeLists, deadlineMs: HASTY_MS };
+
 async function makeList(
   tx: Tx,
   workspaceId: string,
@@ -50,7 +53,7 @@ let web: TestWeb;
 let key: TestKey;
 
 before(async () => {
-  web = await TestWeb.start({ 'POST /test/lists': makeLists });
+  web = await TestWeb.start({ 'POST /test/lists': makeLists, 'POST /test/hasty': hasty });
 });
 after(async () => {
   await web.stop();
@@ -187,4 +190,26 @@ test('who leaves takes nothing from the others, and finds what became of it unde
 test('a large body goes alone', async () => {
   const answers = await askTogether([{ name: 'x'.repeat(70_000) }, { name: 'b' }]);
   assert.notEqual(answers[0]?.json.transaction, answers[1]?.json.transaction);
+});
+
+test('who has hardly any time left goes alone, and the others keep all of theirs', async () => {
+  gate = { begun: Promise.withResolvers(), end: Promise.withResolvers() };
+  const { begun, end } = gate;
+  const before = await inFlight();
+  const askHasty = (name: string) =>
+    web.ask('POST /test/hasty', { key, body: { name }, headers: { 'idempotency-key': randomUUID() } });
+  const first = askHasty('first');
+  await begun.promise;
+  const late = askHasty('late');
+  await until(async () => (await inFlight()) === before + 2, 'the late one has come');
+  const cameAt = performance.now();
+  await until(async () => performance.now() - cameAt > HASTY_MS - 950, 'it has less than a second left');
+  const others = ['a', 'b', 'c'].map(askHasty);
+  await until(async () => (await inFlight()) === before + 5, 'all have come');
+  gate = null;
+  end.resolve();
+  await first;
+  const transactions = (await Promise.all([late, ...others])).map(({ json }) => json.transaction);
+  assert.equal(new Set(transactions.slice(1)).size, 1, 'the others share one');
+  assert.ok(!transactions.slice(1).includes(transactions[0]));
 });

@@ -5,9 +5,9 @@
  * nobody. In the transaction each has its effect, and its answer under its key (kernel/idempotency.ts, keepAnswers): all of
  * it commits, or none of it.
  *
- * This is only the short way. A key that somebody has or had, the same key twice, a large body, and all requests of a
- * transaction that failed go alone, the way of all others (serve.ts): so one request's mistake costs its neighbours a little
- * time, and what a lost COMMIT has done is found under its key.
+ * This is only the short way. A key that somebody has or had, the same key twice, a large body, who has hardly any time
+ * left, and all requests of a transaction that failed go alone, the way of all others (serve.ts): so one request's mistake
+ * costs its neighbours a little time, and what a lost COMMIT has done is found under its key.
  */
 import type { Tx } from '../kernel/database.ts';
 import { type Answered, keepAnswers, takenKeys } from '../kernel/idempotency.ts';
@@ -20,6 +20,8 @@ import { Problem } from './problem.ts';
 const REQUESTS_MAX = 64;
 /** A larger body goes alone: others should not wait for it. */
 const BODY_BYTES_MAX = 65_536;
+/** Who has less left, or nothing, goes alone: the transaction has the least time that one of its requests has. */
+const LEFT_MS_MIN = 1_000;
 
 interface Keyed {
   request: ApiRequest;
@@ -72,7 +74,8 @@ export class Together {
       const waiting = this.#waiting.get(workspaceId) ?? [];
       if (waiting.length === 0) break;
       const taken = waiting.splice(0, REQUESTS_MAX);
-      const outcomes = await this.#answerAll(workspaceId, firstOfEachKey(taken)).catch(() => new Map());
+      const asked = firstOfEachKey(taken.filter(hasTime));
+      const outcomes = await this.#answerAll(workspaceId, asked).catch(() => new Map());
       for (const one of taken) one.resolve(outcomes.get(one) ?? null);
     }
     this.#waiting.delete(workspaceId);
@@ -122,6 +125,10 @@ export class Together {
     this.#check(given);
     return { key, fingerprint, response: kept(given) };
   }
+}
+
+function hasTime({ request: { scope } }: Waiting): boolean {
+  return !scope.ended && scope.remainingMs() >= LEFT_MS_MIN;
 }
 
 function firstOfEachKey(all: Waiting[]): Waiting[] {

@@ -5,8 +5,8 @@ import * as endpoints from '../webhooks/endpoints.ts';
 import type { DeliveryRow } from '../webhooks/queries.ts';
 import { type ApiRequest, accepted, endpoint, ok } from './endpoint.ts';
 import { PAGE_QUERY, pageOf, pageSchema, readPage } from './page.ts';
-import { invalid } from './problem.ts';
 import { Id, nullable, oneOf, strict, Time } from './schemas.ts';
+import { readTime } from './time.ts';
 
 /** In the year 2096. */
 const MICROSECONDS_MAX = 4e15;
@@ -104,9 +104,7 @@ export const replayFailed = endpoint({
   problems: ['conflict'],
   async handle(request, tx) {
     const { params, body } = request;
-    const since = new Date(body.since);
-    // A leap second is a time, and no Date.
-    if (Number.isNaN(since.getTime())) throw invalid('/body/since', 'cannot be read');
+    const since = readTime(body.since, '/body/since');
     const replayed = await endpoints.replayFailed(asking(request, tx), params.id, since);
     return ok({ replayed, has_more: replayed === endpoints.REPLAYED_AT_ONCE });
   },

@@ -163,6 +163,14 @@ test('a secret is replaced as often as there is room, and then the oldest has to
   for (const one of secrets) assert.ok(posted && isSigned(posted, one));
 });
 
+test('a workspace has fifty webhooks and no more, however many are made at once', async () => {
+  const wish = { url: receiver.url, events: ['campaign.finished'] };
+  for (let made = 0; made < 46; made += 1) await make();
+  const answers = await Promise.all(Array.from({ length: 8 }, () => ask('POST /v1/webhooks', wish)));
+  assert.deepEqual(answers.map(({ status }) => status).sort(), [201, 201, 201, 201, 422, 422, 422, 422]);
+  assert.equal((await ask('GET /v1/webhooks')).json.data.length, 50);
+});
+
 test('a URL that leads inside is refused in a sentence, and so is an event that there is not', async () => {
   for (const url of ['http://8.8.8.8/', 'https://10.0.0.1/', 'https://[::1]/', 'hook']) {
     const { status, json } = await ask('POST /v1/webhooks', { url, events: ['campaign.finished'] });

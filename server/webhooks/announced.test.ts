@@ -5,7 +5,7 @@ import { newWorkspace } from '../../test/support/accounts.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
 import { newInvoice } from '../../test/support/invoices.ts';
 import { deliveriesOf, newEndpoint } from '../../test/support/webhooks.ts';
-import { changeSubscription, changeSubscriptions, findOrCreateList } from '../audience/lists.ts';
+import { changeSubscription, changeSubscriptions, deleteList, findOrCreateList } from '../audience/lists.ts';
 import { finishImport } from '../audience/queries.ts';
 import { issueInvoice } from '../billing/invoices.ts';
 import { movePayment } from '../billing/queries.ts';
@@ -122,11 +122,7 @@ test('whatever becomes of a message is told, but for what only the queue needs t
 
 test('an import, a domain’s key, a payment and an invoice are told of', async () => {
   for (const error of [null, 'the file ended']) {
-    const importId = newId();
-    await inWorkspace((tx) =>
-      tx.query(sql`INSERT INTO import (workspace_id, id, list_id, fingerprint, file_name)
-        VALUES (${workspaceId}, ${importId}, ${newId()}, 'f', 'people.csv')`),
-    );
+    const importId = await newImport(newId());
     await inWorkspace((tx) => finishImport(tx, workspaceId, importId, error));
     await inWorkspace((tx) => finishImport(tx, workspaceId, importId, error));
   }
@@ -147,6 +143,23 @@ test('an import, a domain’s key, a payment and an invoice are told of', async 
     'payment.failed',
     'invoice.issued',
   ]);
+});
+
+async function newImport(listId: string): Promise<string> {
+  const id = newId();
+  await inWorkspace((tx) =>
+    tx.query(sql`INSERT INTO import (workspace_id, id, list_id, fingerprint, file_name)
+      VALUES (${workspaceId}, ${id}, ${listId}, 'f', 'people.csv')`),
+  );
+  return id;
+}
+
+test('imports that end because their list is deleted are told of', async () => {
+  const listId = await inWorkspace((tx) => findOrCreateList(tx, workspaceId, 'News'));
+  await newImport(listId);
+  await newImport(listId);
+  await inWorkspace((tx) => deleteList(tx, workspaceId, listId));
+  assert.deepEqual(await announced(), ['import.failed', 'import.failed']);
 });
 
 async function settledPayment(tx: Tx, end: 'succeeded' | 'failed'): Promise<void> {

@@ -88,7 +88,7 @@ export function isSuccess(status: number | null): boolean {
 function wordsOf(error: Error): string {
   if (error instanceof ScopeEnded) return `No whole answer within ${TIMEOUT_MS / 1_000} s.`;
   if (error instanceof NoWayThere) return error.message;
-  return storable(error.message).slice(0, ERROR_CHARS_MAX);
+  return storable(error.message.slice(0, ERROR_CHARS_MAX));
 }
 
 /** Postgres keeps no NUL, and JSON no half of a surrogate pair. */

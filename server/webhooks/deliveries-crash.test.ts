@@ -10,6 +10,7 @@ import { deliveriesOf, happen, newEndpoint, Receiver, startPosting } from '../..
 import { openScopeNames } from '../kernel/scope.ts';
 import { loadSecrets, type Secrets } from '../kernel/secrets.ts';
 import { sql } from '../kernel/sql.ts';
+import { Resolver } from '../smtp/dns.ts';
 import { recoverDeliveriesOf } from './deliveries.ts';
 
 const SECRET = 'a secret';
@@ -97,6 +98,25 @@ test('what a worker learns that was declared dead is dropped and counted', async
   const [delivery] = await deliveriesOf(db.database, of);
   assert.deepEqual([delivery?.state, delivery?.attempts.length], ['delivered', 1]);
   assert.equal(await zombieWrites(db.database), before + 1);
+});
+
+class Deaf extends Resolver {
+  readonly asked = Promise.withResolvers<void>();
+
+  override addresses(): Promise<never> {
+    this.asked.resolve();
+    return new Promise(() => {});
+  }
+}
+
+test('a worker that was declared dead ends, though one of its posts does not', async () => {
+  const resolver = new Deaf({ servers: ['127.0.0.1:1'] });
+  const url = 'https://hooks.example/';
+  await newEndpoint(db.database, secrets, { workspaceId, url, events: ['import.finished'] });
+  await happen(db.database, workspaceId, 'import.finished');
+  const zombie = await startPosting(db.database, secrets, resolver);
+  await resolver.asked.promise;
+  await zombie.abandon();
 });
 
 test('endpoints that never answer hold up none of the others, though three in ten are like that', async (t) => {

@@ -162,6 +162,15 @@ test('a redirect is a failure, and nobody goes where it leads', async () => {
   );
 });
 
+test('an endpoint that changes the protocol has failed, and nobody waits for it', async () => {
+  const { of } = await endpoint(['import.finished']);
+  receiver.answer = ({ socket }) =>
+    socket?.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+  await happen(db.database, workspaceId, 'import.finished');
+  const waiting = await untilOnly(of, 'it failed', ({ tries }) => tries === 1);
+  assert.match(waiting.attempts[0]?.error ?? '', /^127\.0\.0\.1:\d+: it answered in another protocol$/);
+});
+
 test('410 ends an endpoint at once: what waits for it fails, and the audit log says why', async () => {
   const { of } = await endpoint(['import.finished']);
   receiver.answer = (response) => response.writeHead(410).end();

@@ -9,7 +9,8 @@
  *
  * - To begin with it gets one post at a time, with each success one more up to WINDOW_MAX, and after a failure one again.
  * - Those that have failed since their last success, which every worker knows from their rows, share FAILING_SLOTS among
- *   them; the other slots are for those that answer. Turns go to whoever had none for the longest.
+ *   them; the other slots are for those that answer. Of neither a workspace holds more than it leaves free for others.
+ *   Turns go to whoever had none for the longest.
  * - What is due of one that is disabled, or has no secret that opens, has failed without a call.
  */
 import { type Database, isRetryable, type Tx } from '../kernel/database.ts';
@@ -63,9 +64,9 @@ export class Deliveries {
       const rest = await this.#round().catch((error) => this.#recover(error));
       await this.#rest(scope, rest);
     }
-    const drain = setTimeout(() => this.#work.cancel('drained'), DRAIN_MS_MAX);
-    await Promise.all(this.#running.values());
-    clearTimeout(drain);
+    // They end with #work. One that did not must not keep the worker.
+    const patience = this.#work.sleep(DRAIN_MS_MAX).catch(() => {});
+    await Promise.race([Promise.all(this.#running.values()), patience]);
     this.#work.cancel('drained');
   }
 

@@ -1,4 +1,10 @@
-/** Who of the endpoints may be posted to now, and how often at once: the slots of one worker. See deliveries.ts. */
+/**
+ * Who of the endpoints may be posted to now, and how often at once: the slots of one worker. See deliveries.ts.
+ *
+ * Of the slots for endpoints that answer, and of those for endpoints that fail, a workspace holds no more than it leaves
+ * free: half of them while it is alone, a third while there are two, and so on. So however many endpoints it has and however
+ * slowly they answer, another workspace finds a slot.
+ */
 import type { DueEndpoint } from './queries-deliveries.ts';
 
 export const SLOTS = 64;
@@ -8,6 +14,7 @@ const WINDOW_MAX = 8;
 const LANES_KEPT = 1_000;
 
 export interface Lane {
+  workspaceId: string;
   endpointId: string;
   /** How many at once. */
   window: number;
@@ -28,16 +35,16 @@ export class EndpointLanes {
   }
 
   /** How many may be begun; 0 or less: none. */
-  room({ endpointId, isFailing }: DueEndpoint): number {
+  room({ workspaceId, endpointId, isFailing }: DueEndpoint): number {
     const lane = this.#lanes.get(endpointId);
     const isKnownToFail = isFailing || (lane?.isFailing ?? false);
-    const slots = isKnownToFail ? FAILING_SLOTS : SLOTS - FAILING_SLOTS;
     const window = isKnownToFail ? 1 : (lane?.window ?? 1);
-    return Math.min(window - (lane?.inFlight ?? 0), slots - this.#taken(isKnownToFail));
+    return Math.min(window - (lane?.inFlight ?? 0), this.#share(workspaceId, isKnownToFail));
   }
 
-  take({ endpointId, isFailing }: DueEndpoint, count: number): Lane {
+  take({ workspaceId, endpointId, isFailing }: DueEndpoint, count: number): Lane {
     const lane = this.#lanes.get(endpointId) ?? {
+      workspaceId,
       endpointId,
       window: 1,
       inFlight: 0,
@@ -68,9 +75,15 @@ export class EndpointLanes {
     for (const [id, { inFlight }] of this.#lanes) if (inFlight === 0) this.#lanes.delete(id);
   }
 
-  #taken(failing: boolean): number {
-    let taken = 0;
-    for (const lane of this.#lanes.values()) if (lane.isFailing === failing) taken += lane.inFlight;
-    return taken;
+  /** So many more, and the workspace holds as many as it leaves free. */
+  #share(workspaceId: string, failing: boolean): number {
+    let free = failing ? FAILING_SLOTS : SLOTS - FAILING_SLOTS;
+    let held = 0;
+    for (const lane of this.#lanes.values()) {
+      if (lane.isFailing !== failing) continue;
+      free -= lane.inFlight;
+      if (lane.workspaceId === workspaceId) held += lane.inFlight;
+    }
+    return Math.ceil((free - held) / 2);
   }
 }

@@ -54,6 +54,7 @@ export async function createEndpoint(
   { url, events, description }: EndpointWish,
 ): Promise<{ endpoint: queries.EndpointRow; secret: string }> {
   const { workspaceId } = actor;
+  await queries.lockEndpoints(tx, workspaceId);
   const all = await queries.allEndpoints(tx, workspaceId);
   if (all.length >= ENDPOINTS_MAX)
     throw new WebhookRefused('refused', `There are ${ENDPOINTS_MAX} endpoints already: delete one first.`);

@@ -46,6 +46,13 @@ export function insertEndpoint(tx: Tx, row: NewEndpointRow) {
       ${JSON.stringify(row.secrets)})`);
 }
 
+/** Others who ask for the same workspace's wait until the transaction ends. */
+export function lockEndpoints(tx: Tx, workspaceId: string) {
+  return tx.query(
+    sql`SELECT pg_advisory_xact_lock(hashtextextended(${`webhook_endpoint ${workspaceId}`}, 0))`,
+  );
+}
+
 /** Oldest first. There are few: ENDPOINTS_MAX in endpoints.ts. */
 export function allEndpoints(tx: Tx, workspaceId: string) {
   return tx.query<EndpointRow>(sql`

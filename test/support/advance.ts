@@ -5,7 +5,12 @@ import type { JobOutcome } from '../../server/kernel/jobs.ts';
 import { Scope } from '../../server/kernel/scope.ts';
 import type { TestCampaign } from './campaign.ts';
 
-export async function advanceOnce(database: Database, campaign: TestCampaign): Promise<JobOutcome> {
+/** `fence`: what happens just before a chunk. */
+export async function advanceOnce(
+  database: Database,
+  campaign: TestCampaign,
+  fence: () => Promise<void> = async () => {},
+): Promise<JobOutcome> {
   await using scope = Scope.root('advance');
   return await advanceCampaign({
     scope,
@@ -14,6 +19,6 @@ export async function advanceOnce(database: Database, campaign: TestCampaign): P
     key: campaign.campaignId,
     args: {},
     failures: 0,
-    fence: async () => {},
+    fence,
   });
 }

@@ -132,12 +132,20 @@ export interface Poster {
   workerId: string;
   /** As SIGTERM does. */
   drain(): Promise<void>;
+  /** As its death does. */
+  abandon(): Promise<void>;
 }
 
-export async function startPosting(database: Database, secrets: Secrets): Promise<Poster> {
+const NO_NAMES = new Resolver({ servers: ['127.0.0.1:1'] });
+
+export async function startPosting(
+  database: Database,
+  secrets: Secrets,
+  resolver: Resolver = NO_NAMES,
+): Promise<Poster> {
   const log = createLog('silent');
   const { id: workerId } = await WorkerSession.start({ database, log, recover: [recoverDeliveriesOf] });
-  const network = { resolver: new Resolver({ servers: ['127.0.0.1:1'] }), own: LOOPBACK };
+  const network = { resolver, own: LOOPBACK };
   const deliveries = new Deliveries({ database, log, workerId, secrets, network });
   const scope = Scope.root('posting');
   const run = deliveries.run(scope);
@@ -145,5 +153,9 @@ export async function startPosting(database: Database, secrets: Secrets): Promis
     scope.cancel('drain');
     return run;
   };
-  return { workerId, drain };
+  const abandon = () => {
+    deliveries.abandon();
+    return drain();
+  };
+  return { workerId, drain, abandon };
 }
