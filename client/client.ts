@@ -183,7 +183,7 @@ function send(
     ...(key === null ? {} : { 'idempotency-key': key }),
     ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
   };
-  return ask(url + filled + (search && `?${search}`), {
+  return ask(url.replace(/\/$/, '') + filled + (search && `?${search}`), {
     method,
     headers,
     credentials: 'same-origin',

@@ -25,7 +25,7 @@ export const RECONCILE_JOB = 'payment.reconcile';
 export const FIRST_LOOK_MS = 120_000;
 
 const NO_SELLER =
-  'Nothing is sold yet, because invoices would not say by whom: the operator sets that with `camp seller set`.';
+  'Nothing is sold yet, because invoices would not say by whom: the operator says that with `camp seller set` or PUT /v1/seller. Then ask with a new Idempotency-Key.';
 
 /** The request under whose idempotency key a payment goes. */
 export interface PaymentRequest {

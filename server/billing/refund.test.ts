@@ -17,6 +17,7 @@ import { sql } from '../kernel/sql.ts';
 import { type PaymentSandbox, startPaymentSandbox } from '../sandbox/payments/payments.ts';
 import { PAYMENT_FAULTS } from '../sandbox/payments/report.ts';
 import { balance } from './credits.ts';
+import { book } from './ledger.ts';
 import type { Payment } from './payment.ts';
 import { reconcile } from './reconcile.ts';
 
@@ -67,6 +68,18 @@ test('a part of it takes its part of the credits, and the last part takes the re
     ],
   );
   assert.equal(await credits(), 0n);
+});
+
+test('credits that are spent are not given back, those that are left are', async () => {
+  const { workspaceId } = charge;
+  await db.database.withWorkspace(workspaceId, (tx) =>
+    book(tx, { workspaceId, kind: 'spend', source: 'test', from: 'balance', to: 'spent', credits: 6_000n }),
+  );
+  const whole = await client.refund({ paymentId: charge.id });
+  assert.ok('sentence' in whole);
+  assert.match(whole.sentence, /takes 10000 credits, and 4000 are not spent/);
+  const part = made(await client.refund({ paymentId: charge.id, amountMinor: 400n }));
+  assert.deepEqual([part.state, part.credits], ['succeeded', 3_361n]);
 });
 
 test('no more is given back than was paid, also by many at once', async () => {

@@ -1,12 +1,13 @@
 /**
  * Refunds: a payment the other way round, along the same phases. It takes credits back in proportion and ends in a credit
- * note. What can be given back is what no credit note and no refund under way has taken.
+ * note. What can be given back is what no credit note and no refund under way has taken, of credits that are not spent.
  */
 import type { Tx } from '../kernel/database.ts';
 import { faultPoint } from '../kernel/fault-point.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Scope } from '../kernel/scope.ts';
 import { begin, PaymentRefused, type PaymentRequest } from './charge.ts';
+import { balance, bookSpending } from './credits.ts';
 import { creditableMinor } from './invoices.ts';
 import type { Charge, NewRefund, Payment } from './payment.ts';
 import { advance, type Billing } from './phases.ts';
@@ -29,6 +30,8 @@ export async function refund(
   order: RefundOrder,
 ): Promise<Payment> {
   await faultPoint('claimed');
+  // What was sent already is spent, also what nobody has booked yet.
+  await bookSpending(billing.database, request.workspaceId);
   const payment = await begin(billing, request, async (tx) => {
     const agreed = await agree(tx, billing, request, order);
     await queries.insertPayment(tx, agreed);
@@ -57,12 +60,20 @@ async function agree(
       'conflict',
       `${minor} cannot be given back: ${leftMinor} are left of this payment.`,
     );
+  const credits = creditsOf(charge, refunds, minor, leftMinor);
+  const promised = sum(refunds.filter(({ state }) => !isDecided(state)).map((one) => one.credits));
+  const unspent = (await balance(tx, workspaceId)) - promised;
+  if (credits > unspent)
+    throw new PaymentRefused(
+      'conflict',
+      `${minor} cannot be given back: that takes ${credits} credits, and ${unspent > 0n ? unspent : 0n} are not spent.`,
+    );
   return {
     kind: 'refund',
     workspaceId,
     id: newId(),
     amount: { minor, currency: charge.amount.currency },
-    credits: creditsOf(charge, refunds, minor, leftMinor),
+    credits,
     provider: provider.name,
     request: { key: holder.held.key, epoch: holder.held.epoch, fingerprint },
     invoiceId: null,

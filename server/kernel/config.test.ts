@@ -12,6 +12,12 @@ function refusal(env: Record<string, string>): string {
   return assert.fail(`${JSON.stringify(env)} was accepted`);
 }
 
+test('links lead to the port of the web server, unless somebody says where browsers find it', () => {
+  assert.equal(readConfig({ CAMP_HTTP_PORT: '8191' }).publicUrl, 'http://localhost:8191');
+  const said = { CAMP_HTTP_PORT: '8191', CAMP_PUBLIC_URL: 'https://mail.acme.example' };
+  assert.equal(readConfig(said).publicUrl, 'https://mail.acme.example');
+});
+
 test('Camp starts without any setting', () => {
   assert.deepEqual(readConfig({}), {
     databaseUrl: undefined,

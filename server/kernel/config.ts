@@ -137,7 +137,12 @@ export function readConfig(
     const value = overrides[name as keyof Config] || env[setting.env] || setting.default;
     return [name, value === undefined ? undefined : setting.read(value)];
   });
-  return Object.fromEntries(entries) as Config;
+  const config = Object.fromEntries(entries) as Config;
+  // Links lead to where this server listens, unless somebody says where browsers find it. 0 is any free port.
+  const isSaid = overrides.publicUrl || env[SETTINGS.publicUrl.env];
+  return isSaid || config.httpPort === 0
+    ? config
+    : { ...config, publicUrl: `http://localhost:${config.httpPort}` };
 }
 
 function text<D extends string | undefined>(env: string, help: string, fallback: D) {

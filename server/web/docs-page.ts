@@ -60,7 +60,8 @@ for each retry. However often it arrives, it has one effect; who asks again gets
 <code>Idempotent-Replayed: true</code>, for 72 hours. The key belongs to the workspace and to the whole request: method, URL
 and the bytes of the body, so that another order of fields is another request.</p>
 <table><tr><th>answer</th><th>what to do</th></tr>
-<tr><td>2xx, 402, 404, 409, 410, 412, 422</td><td>It is the answer, and is replayed.</td></tr>
+<tr><td>2xx, 402, 404, 409, 410, 412, 422</td><td>It is the answer, and is replayed: to try again after you changed something, take a new key.</td></tr>
+<tr><td>402 <code>out-of-credits</code></td><td>Nothing was done and the key is free: buy credits, and repeat it.</td></tr>
 <tr><td>409 <code>idempotency-key-in-use</code></td><td>The first request is under way: repeat it after Retry-After, or wait with <code>Prefer: wait=10</code>.</td></tr>
 <tr><td>422 <code>idempotency-key-reused</code></td><td>The key was used for another request: that is a mistake in the client.</td></tr>
 <tr><td>202 with Location, of what spends money</td><td>Nobody can know yet whether it happened: ask the URL.</td></tr>

@@ -61,6 +61,7 @@ export function openApiOf(routes: readonly Route[], serverUrl: string): OpenApi 
 }
 
 const DESCRIPTION = `Names are snake_case, times RFC 3339 in UTC, ids opaque strings, money whole units of the smallest coin.
+Send your API key as \`Authorization: Bearer camp_live_…\`.
 Every error is application/problem+json with a stable \`code\`.
 Lists come in pages: \`next_cursor\` of one is the \`cursor\` of the next.
 A request that is repeated under its Idempotency-Key has one effect and gets the first answer again, for 72 hours.`;
@@ -88,6 +89,14 @@ function textOf(name: string, parts: (string | undefined)[]): JsonObject {
   const text = parts.filter((part) => part !== undefined).join(' ');
   return text === '' ? {} : { [name]: text };
 }
+
+const IF_MATCH: Parameter = {
+  name: 'If-Match',
+  in: 'header',
+  required: true,
+  description: 'The ETag of what you have seen, with its quotes; * for whatever it is now.',
+  schema: { type: 'string', maxLength: 500 },
+};
 
 /** postCampaignsByIdPause. */
 function operationIdOf(method: Method, path: string): string {
@@ -123,7 +132,8 @@ function parametersOf(
   });
 }
 
-function headersOf({ idempotency }: Endpoint): Parameter[] {
+function headersOf({ idempotency, problems }: Endpoint): Parameter[] {
+  if (problems.includes('precondition-required')) return [IF_MATCH];
   if (idempotency === 'none') return [];
   const key = {
     name: 'Idempotency-Key',

@@ -246,13 +246,13 @@ export class Problem extends Error {
   }
 
   toJSON(requestId: string): ProblemDetails {
-    const { title, status } = PROBLEMS[this.code];
+    const { title, status, when } = PROBLEMS[this.code];
     return {
       type: `urn:camp:problem:${this.code}`,
       title,
       status,
       code: this.code,
-      ...(this.message === '' ? {} : { detail: this.message }),
+      detail: this.message || when,
       ...(this.errors ? { errors: this.errors } : {}),
       request_id: requestId,
     };
