@@ -62,7 +62,9 @@ export async function startParts(
   });
   started.defer(() => processes.stop(keeper.lost() === undefined ? 'SIGTERM' : 'SIGKILL'));
   step(cli, `${plural(workers, 'worker')}, ${plural(connections, 'connection')} each`);
-  const webUrl = web ? await startWebServer(cli, started, open, provider?.env) : undefined;
+  // What its checklist and its plans say must be true of the workers.
+  const webEnv = { ...(sandbox ? { SMTP_URL: sandbox.smtpUrl } : {}), ...provider?.env };
+  const webUrl = web ? await startWebServer(cli, started, open, webEnv) : undefined;
   if (webUrl !== undefined) await provider?.behave({ webhookUrl: webUrl + PROVIDER_EVENTS });
   const all = started.move();
   return { open, sandbox, webUrl, lost: keeper.lost, stop: () => all.disposeAsync() };

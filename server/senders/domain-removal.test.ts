@@ -1,9 +1,9 @@
 /** A domain stays while mail needs its signature, also when two people change it at the same moment. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
-import { until } from '../../test/support/campaign.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts';
 import { explained } from '../../test/support/explain.ts';
+import { waitForLocks } from '../../test/support/lock-wait.ts';
 import type { Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { Secrets } from '../kernel/secrets.ts';
@@ -59,19 +59,11 @@ async function atOnce(first: (tx: Tx) => Promise<unknown>, second: () => Promise
   const { begun } = await within(async (tx) => {
     await first(tx);
     const waiting = Promise.allSettled([second()]);
-    await until(isAnybodyWaiting, 'the second waits for the first');
+    await waitForLocks(db.directUrl);
     return { begun: waiting };
   });
   const [outcome] = await begun;
   return outcome?.status === 'rejected' ? String(outcome.reason) : outcome?.value;
-}
-
-async function isAnybodyWaiting(): Promise<boolean> {
-  const waiting = await db.database.withSystem((tx) =>
-    tx.query(sql`SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
-      WHERE NOT granted AND datname = current_database()`),
-  );
-  return waiting.length > 0;
 }
 
 test('a domain stays while a campaign under way is signed by it, though a nearer one waits for its record', async () => {

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { until } from '../../test/support/campaign.ts';
 import { createTestDatabase } from '../../test/support/database.ts';
+import { waitForLocks } from '../../test/support/lock-wait.ts';
 import type { Tx } from '../kernel/database.ts';
 import { newId } from '../kernel/ids.ts';
 import { Secrets } from '../kernel/secrets.ts';
-import { sql } from '../kernel/sql.ts';
 import { parseSmtpUrl } from '../smtp/url.ts';
 import { grantPool, openPool, revokePool } from './pools.ts';
 import { allSendingRoutes } from './queries-routes.ts';
@@ -21,7 +20,7 @@ import {
 } from './routes.ts';
 import { addSource, removeSource } from './sources.ts';
 
-const { database, drop } = await createTestDatabase();
+const { database, directUrl, drop } = await createTestDatabase();
 after(drop);
 
 const secrets = new Secrets('a secret');
@@ -287,18 +286,11 @@ test('a relay that a route is given at the same moment is not removed, and one t
   const wish = { domain: '*', route: 'relay:main', fallback };
   const sets = (tx: Tx) => setRoute(tx, secrets, owner, wish);
   const removes = (tx: Tx) => removeRelay(tx, owner, 'main');
-  const isAnybodyWaiting = async () => {
-    const waiting = await database.withSystem((tx) =>
-      tx.query(sql`SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
-        WHERE NOT granted AND datname = current_database()`),
-    );
-    return waiting.length > 0;
-  };
   const atOnce = async (first: (tx: Tx) => Promise<unknown>, second: (tx: Tx) => Promise<unknown>) => {
     const { begun } = await within(async (tx) => {
       await first(tx);
       const waiting = Promise.allSettled([within(second)]);
-      await until(isAnybodyWaiting, 'the second waits for the first');
+      await waitForLocks(directUrl);
       return { begun: waiting };
     });
     const [outcome] = await begun;

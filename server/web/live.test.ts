@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { newWorkspace, signedInMember } from '../../test/support/accounts.ts';
 import { until } from '../../test/support/campaign.ts';
+import { lockTable } from '../../test/support/table-lock.ts';
 import { type TestKey, TestWeb } from '../../test/support/web.ts';
 import { revokeKey } from '../accounts/keys.ts';
 import { operator } from '../accounts/principal.ts';
@@ -183,18 +184,15 @@ test('the queue, the campaigns and an import are watched on one connection', asy
 
 test('who still waits for a first snapshot hears of no change before it', async () => {
   const key = await web.newKey();
-  const { workspaceId } = key;
   const campaignId = await newCampaign(key);
   const importId = await newImport(key);
   const watching = await Listener.connect(key, 'queue');
-  const { connecting } = await inWorkspace(workspaceId, async (tx) => {
-    await tx.query(sql`LOCK TABLE import IN ACCESS EXCLUSIVE MODE`);
-    const connecting = Listener.connect(key, 'queue', `imports:${importId}`);
-    await until(async () => web.web.services.live.watched === 2, 'it waits for the import');
-    await count(key, campaignId, null, 'deferred', 3);
-    await until(async () => watching.of('change').length === 1, 'a change');
-    return { connecting };
-  });
+  const imports = await lockTable(web.db.directUrl, 'import', 'ACCESS EXCLUSIVE');
+  const connecting = Listener.connect(key, 'queue', `imports:${importId}`);
+  await imports.waitedFor();
+  await count(key, campaignId, null, 'deferred', 3);
+  await until(async () => watching.of('change').length === 1, 'a change');
+  await imports.release();
   const waiting = await connecting;
   await until(async () => waiting.of('snapshot').length === 2, 'both snapshots');
   assert.deepEqual(

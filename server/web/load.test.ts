@@ -48,7 +48,7 @@ test('while the database has no connection left, bulk work is refused as our tro
     responses: { 204: Nothing },
     run: async () => noContent(),
   });
-  const web = await TestWeb.start({ 'GET /test/bulk': bulk }, { database });
+  const web = await TestWeb.start({ 'GET /test/bulk': bulk }, { database, sheds: true });
   const end = Promise.withResolvers<void>();
   const holding = database.withSystem(() => end.promise);
   const waiting = database.withSystem(async () => {});

@@ -24,12 +24,14 @@ const TOLERANCES: Readonly<Record<LoadClass, Tolerance>> = {
 
 export class Load {
   readonly #database: Pick<Database, 'waitMs'>;
+  readonly #sheds: boolean;
   #timer: NodeJS.Timeout | undefined;
   #lookAt = 0;
   #lagMs = 0;
 
-  constructor(database: Pick<Database, 'waitMs'>) {
+  constructor(database: Pick<Database, 'waitMs'>, { sheds = true } = {}) {
     this.#database = database;
+    this.#sheds = sheds;
   }
 
   /** When the process is ready: what its start took is no load. */
@@ -49,7 +51,7 @@ export class Load {
 
   isTooMuchFor(loadClass: LoadClass): boolean {
     const tolerance = TOLERANCES[loadClass];
-    return this.lagMs > tolerance.lagMs || this.waitMs > tolerance.waitMs;
+    return this.#sheds && (this.lagMs > tolerance.lagMs || this.waitMs > tolerance.waitMs);
   }
 
   stop(): void {

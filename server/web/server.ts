@@ -57,6 +57,8 @@ export interface WebOptions {
   routes?: readonly Route[];
   /** For tests: an answer that is not what its endpoint promises is a mistake. */
   checkAnswers?: boolean;
+  /** False: nothing is refused because the machine is busy, which is no business of most tests. */
+  sheds?: boolean;
   /** For how long a stop waits for the answers that are under way. */
   drainMs?: number;
   /** For tests: how often the live streams are looked after. */
@@ -79,6 +81,7 @@ export async function startWeb({
   log,
   routes: always = ROUTES,
   checkAnswers = false,
+  sheds = true,
   drainMs = DRAIN_MS_MAX,
   live,
 }: WebOptions): Promise<Web> {
@@ -87,7 +90,7 @@ export async function startWeb({
   const routes = billing ? [...always, ...BILLING_ROUTES] : always;
   const serving = Scope.root('serving');
   const requests = Scope.root('requests');
-  const load = new Load({ waitMs: () => Math.max(database.waitMs(), pipelined.waitMs()) });
+  const load = new Load({ waitMs: () => Math.max(database.waitMs(), pipelined.waitMs()) }, { sheds });
   const metrics = new Metrics(load);
   const limits = new RateLimits(database);
   const openApi = openApiOf(routes, config.publicUrl);

@@ -11,7 +11,7 @@ export interface TableLock {
 
 export async function lockTable(
   url: string,
-  table: 'message' | 'worker',
+  table: 'message' | 'worker' | 'import',
   mode: 'SHARE' | 'ACCESS EXCLUSIVE',
 ): Promise<TableLock> {
   const client = new pg.Client({ connectionString: url });

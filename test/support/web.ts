@@ -57,6 +57,7 @@ export class TestWeb {
       log: createLog('silent'),
       routes: [...ROUTES, ...table(endpoints)],
       checkAnswers: true,
+      sheds: false,
       ...options,
     });
     return new TestWeb(db, web);
